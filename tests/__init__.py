@@ -1,0 +1,1 @@
+"""Tests: the tree of the package, with test_ in front of each file."""
