@@ -1,0 +1,264 @@
+"""Options of a client: frozen, and checked once, when they are made."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+
+from .errors import ConfigError
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .report import LinkReport, RetryReport, TurnReport
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+#: The one host that learns who we are (``originator``); others get no attribution.
+OPENAI_HOST = "api.openai.com"
+#: The service closes with 1009 above 16 MiB of a frame; one MiB is left for what wraps the input.
+MAX_REQUEST_BYTES = 15 * 2**20
+_WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+
+Replay = Literal["safe", "never"]
+ApiKey = str | Callable[[], str]
+
+
+def _check_seconds(name: str, value: Any, *, optional: bool) -> None:
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigError(f"{name} must be a number of seconds, got {type(value).__name__}")
+    if not math.isfinite(value) or value <= 0:
+        raise ConfigError(f"{name} must be a finite number of seconds above 0, got {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """Limits in seconds. None switches a limit off where that is allowed.
+
+    ``connect`` covers DNS, TCP, TLS and the upgrade together. ``send`` is the longest time in
+    which the socket may take no byte. ``first_event`` runs from the end of the send to the first
+    event of the turn. After ``ping_interval`` without an inbound frame a ping leaves, and the link
+    is dead ``ping_timeout`` after it if nothing has arrived. ``silence`` is the longest pause
+    between two events, ``total`` the longest turn of a stream, ``create_total`` of a blocking call.
+    ``pool`` limits the wait for a free link and ``idle`` the life of an unused one.
+    """
+
+    connect: float = 10
+    send: float = 30
+    first_event: float | None = 60
+    ping_interval: float | None = 20
+    ping_timeout: float = 20
+    silence: float | None = None
+    total: float | None = None
+    create_total: float | None = 600
+    pool: float = 30
+    idle: float | None = 300
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            optional = "None" in str(item.type)
+            _check_seconds(f"Timeouts.{item.name}", getattr(self, item.name), optional=optional)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """Callables told what happens; called outside locks, on the thread where it happens.
+
+    One that raises is logged and changes nothing else. ``on_fallback`` and ``on_rotate`` are
+    reserved for the HTTP transport and link rotation.
+    """
+
+    on_connect: Callable[[LinkReport], object] | None = None
+    on_disconnect: Callable[[LinkReport], object] | None = None
+    on_retry: Callable[[RetryReport], object] | None = None
+    on_fallback: Callable[[Any], object] | None = None
+    on_rotate: Callable[[Any], object] | None = None
+    on_turn_end: Callable[[TurnReport], object] | None = None
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            hook = getattr(self, item.name)
+            if hook is not None and not callable(hook):
+                raise ConfigError(f"Hooks.{item.name} must be callable, got {type(hook).__name__}")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split_url(name: str, url: str) -> SplitResult:
+    if not isinstance(url, str):
+        raise ConfigError(f"{name} must be a string, got {type(url).__name__}")
+    try:
+        parts = urlsplit(url.strip())
+        parts.port  # noqa: B018 (raises on a bad port)
+    except ValueError as exc:
+        raise ConfigError(f"{name} is not a URL: {exc}") from None
+    if parts.scheme not in _WEBSOCKET_SCHEMES:
+        shown = parts.scheme or "no scheme"
+        raise ConfigError(f"{name} must start with https://, http://, wss:// or ws://, not {shown}")
+    if not parts.hostname:
+        raise ConfigError(f"{name} has no host; expected something like {DEFAULT_BASE_URL}")
+    if parts.username or parts.password:
+        raise ConfigError(f"{name} must not hold a user name or password; pass api_key=")
+    return parts
+
+
+def check_api_key(key: Any) -> str:
+    """Return the key if it can travel in a header. Raises ConfigError, which never shows it."""
+    if not isinstance(key, str):
+        raise ConfigError(f"api_key must be a string, got {type(key).__name__}")
+    if not key.strip():
+        raise ConfigError("no API key: pass api_key= or set OPENAI_API_KEY")
+    for position, char in enumerate(key):
+        if not 32 < ord(char) < 127:
+            raise ConfigError(
+                f"api_key holds a character that no header may carry (code {ord(char)} at "
+                f"position {position}); was a newline copied along?"
+            )
+    return key
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientConfig:
+    """Everything that a client was told; see ``ResponsesClient`` for each option."""
+
+    api_key: ApiKey = field(repr=False)
+    base_url: str = DEFAULT_BASE_URL
+    websocket_base_url: str | None = None
+    organization: str | None = None
+    project: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    replay: Replay = "safe"
+    retry_delays: Sequence[float] = (1, 2, 4, 8, 16)
+    ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
+    ca_bundle: str | os.PathLike[str] | None = None
+    client_cert: str | tuple[str, str] | None = None
+    allow_insecure: bool = False
+    max_request_bytes: int = MAX_REQUEST_BYTES
+    hooks: Hooks = field(default_factory=Hooks)
+    transport_factory: Callable[[], Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.api_key):
+            check_api_key(self.api_key)
+        self._check_headers()
+        self._check_choices()
+        self._check_scheme()
+
+    def _check_headers(self) -> None:
+        named = {"organization": self.organization, "project": self.project, **self.headers}
+        for name, value in named.items():
+            if value is None:
+                continue
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise ConfigError(f"header {name!r} must be a string with a string value")
+            if any(char in "\r\n\0" for char in name + value):
+                raise ConfigError(f"header {name!r} holds a line break; remove it")
+
+    def _check_choices(self) -> None:
+        if self.replay not in ("safe", "never"):
+            raise ConfigError(f'replay must be "safe" or "never", got {self.replay!r}')
+        for index, delay in enumerate(self.retry_delays):
+            _check_seconds(f"retry_delays[{index}]", delay, optional=False)
+        if not isinstance(self.max_request_bytes, int) or self.max_request_bytes < 1:
+            raise ConfigError("max_request_bytes must be a whole number above 0")
+        if not isinstance(self.timeouts, Timeouts):
+            raise ConfigError("timeouts must be a Timeouts(...)")
+        if not isinstance(self.hooks, Hooks):
+            raise ConfigError("hooks must be a Hooks(...)")
+        if self.ssl_context is not None and (self.ca_bundle or self.client_cert):
+            raise ConfigError("pass ssl_context, or ca_bundle and client_cert, not both")
+
+    def _check_scheme(self) -> None:
+        parts = self._websocket_parts()
+        _split_url("base_url", self.base_url)
+        host = parts.hostname or ""
+        secure = _WEBSOCKET_SCHEMES[parts.scheme] == "wss"
+        if not secure and not self.allow_insecure and not _is_loopback(host):
+            raise ConfigError(
+                f"{parts.scheme}:// would send the key in clear to {host}; "
+                "use https:// or wss://, or pass allow_insecure=True"
+            )
+
+    def _websocket_parts(self) -> SplitResult:
+        if self.websocket_base_url is not None:
+            return _split_url("websocket_base_url", self.websocket_base_url)
+        return _split_url("base_url", self.base_url)
+
+    @property
+    def websocket_url(self) -> str:
+        """The URL of the upgrade: ``/responses`` appended to the base, its query kept and merged."""
+        parts = self._websocket_parts()
+        query = dict(parse_qsl(parts.query, keep_blank_values=True)) | dict(self.query)
+        return parts._replace(
+            scheme=_WEBSOCKET_SCHEMES[parts.scheme],
+            path=parts.path.rstrip("/") + "/responses",
+            query=urlencode(query),
+            fragment="",
+        ).geturl()
+
+    @property
+    def host(self) -> str:
+        """Host of the WebSocket URL, for messages and logs."""
+        return self._websocket_parts().hostname or ""
+
+    @property
+    def is_secure(self) -> bool:
+        return self.websocket_url.startswith("wss:")
+
+    def current_api_key(self) -> str:
+        """Return the key, asking the callable if one was given. Raises ConfigError."""
+        return check_api_key(self.api_key() if callable(self.api_key) else self.api_key)
+
+    def handshake_headers(self) -> dict[str, str]:
+        """Headers of the upgrade, the key among them; the caller's own win, case ignored."""
+        headers = {
+            "Authorization": f"Bearer {self.current_api_key()}",
+            "User-Agent": f"pyresponses-ws/{__version__}",
+        }
+        if self.organization:
+            headers["OpenAI-Organization"] = self.organization
+        if self.project:
+            headers["OpenAI-Project"] = self.project
+        if self.host == OPENAI_HOST:
+            headers["originator"] = "pyresponses_ws"
+        own = {name.lower() for name in self.headers}
+        kept = {name: value for name, value in headers.items() if name.lower() not in own}
+        return kept | dict(self.headers)
+
+
+def config_from_environment(options: Mapping[str, Any]) -> ClientConfig:
+    """Build the configuration from a client's arguments, None meaning "not given".
+
+    ``OPENAI_API_KEY``, ``OPENAI_BASE_URL``, ``OPENAI_ORG_ID`` and ``OPENAI_PROJECT_ID`` fill what
+    the official package takes from them too. Raises ConfigError, for an unknown option as well.
+    """
+    known = {item.name for item in fields(ClientConfig)}
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"unknown option {name!r}; the options are {', '.join(sorted(known))}")
+    given = {name: value for name, value in options.items() if value is not None}
+    environment = {
+        "api_key": "OPENAI_API_KEY",
+        "base_url": "OPENAI_BASE_URL",
+        "organization": "OPENAI_ORG_ID",
+        "project": "OPENAI_PROJECT_ID",
+    }
+    for name, variable in environment.items():
+        if name not in given and os.environ.get(variable):
+            given[name] = os.environ[variable].strip()
+    if "api_key" not in given:
+        raise ConfigError("no API key: pass api_key= or set OPENAI_API_KEY")
+    return ClientConfig(**given)

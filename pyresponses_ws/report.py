@@ -1,0 +1,89 @@
+"""What happened to a turn, a link or a retry: numbers for the caller, hooks and logs.
+
+No report holds a key, a header, a URL with user-info, an input or an output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Transport = Literal["websocket", "http"]
+InputMode = Literal["full", "delta", "warm"]
+
+
+@dataclass(kw_only=True)
+class TurnReport:
+    """One turn: how it travelled and what it cost. Milliseconds count from the call.
+
+    It is filled while the turn runs and final once the turn has ended; the caller's thread is its
+    only writer.
+    """
+
+    transport: Transport = "websocket"
+    #: Number of the link, counted per client; None before a link was found.
+    link: int | None = None
+    #: The turn went over a link that was open before it.
+    reused_link: bool = False
+    #: Seconds that the link had been open when the turn began.
+    link_age: float | None = None
+    #: Time to open the link; None where an open one was used.
+    connect_ms: float | None = None
+    #: Until ``response.created``.
+    accepted_ms: float | None = None
+    #: Until the first event of any kind.
+    first_event_ms: float | None = None
+    #: Until the first event with output.
+    first_output_ms: float | None = None
+    total_ms: float | None = None
+    #: Bytes of JSON handed to the socket, replays included.
+    bytes_sent: int = 0
+    #: Bytes of JSON that came for this turn.
+    bytes_received: int = 0
+    #: Bytes that this turn would send with its whole history inlined; None where the history is
+    #: not known here.
+    full_replay_bytes: int | None = None
+    input_mode: InputMode = "full"
+    reset_reason: str | None = None
+    events: int = 0
+    #: Times that the request was handed to a socket.
+    attempts: int = 0
+    replayed: bool = False
+    possible_duplicate_charge: bool = False
+    close_code: int | None = None
+
+    @property
+    def bytes_saved(self) -> int | None:
+        """Bytes that incremental input saved; None where the history is not known here."""
+        if self.full_replay_bytes is None:
+            return None
+        return self.full_replay_bytes - self.bytes_sent
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON, ``bytes_saved`` included."""
+        return {**asdict(self), "bytes_saved": self.bytes_saved}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkReport:
+    """One link, at its opening or its end."""
+
+    link: int
+    host: str
+    connect_ms: float
+    #: Seconds since it was opened.
+    age: float = 0.0
+    close_code: int | None = None
+    close_reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryReport:
+    """A second attempt of a turn, about to be made."""
+
+    #: Row of the recovery table that allowed it.
+    row: str
+    #: Seconds to wait first.
+    delay: float
+    #: Attempts made so far.
+    attempts: int
