@@ -1,0 +1,1 @@
+"""The command line: one module a command, and ``main`` that picks one."""
