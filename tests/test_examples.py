@@ -1,0 +1,45 @@
+"""Every example runs offline, against the embedded server, exactly as a user would run it."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from pyresponses_ws.testing import LocalServer
+
+EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.py"))
+#: A piece of what each example prints, so that a silent one cannot pass.
+EXPECTED = {
+    "hello": "tokens)",
+    "stream_text": "events over websocket",
+    "connection_events": "open, last response resp_",
+    "warm_up": "warm: resp_",
+    "tools_by_hand": "18 degrees and sunny in Paris",
+}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs(
+    example: Path,
+    responses_server: LocalServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Two variables of the environment are all that tells the embedded server from the service."""
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", responses_server.base_url)
+    runpy.run_path(str(example), run_name="__main__")
+    assert EXPECTED[example.stem] in capsys.readouterr().out
+
+
+def test_every_example_is_known() -> None:
+    """A new example names what it prints; a lost one is missed."""
+    assert {path.stem for path in EXAMPLES} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_is_short(example: Path) -> None:
+    """One idea fits on a page, and code comes right after it is said."""
+    assert 15 <= len(example.read_text("utf-8").splitlines()) <= 35
