@@ -1,0 +1,147 @@
+"""Says why an upgrade was refused, and what to do; never repeats a secret."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import math
+import re
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pyresponses_ws._transport.upgrade import Answer
+from pyresponses_ws.errors import TEXT_LIMIT, ConnectError
+
+#: What stands in place of a secret that a server repeated to us.
+REDACTED = "***"
+#: A shorter word is no secret, and striking it out would only garble the text.
+SECRET_LENGTH = 4
+
+_NO_WEBSOCKET = "this server answers HTTP here, not WebSocket: check base_url"
+#: What helps, by status.
+FIXES = {
+    400: _NO_WEBSOCKET,
+    401: "check the API key",
+    403: "check what the key, its project and its region may use",
+    404: _NO_WEBSOCKET,
+    405: _NO_WEBSOCKET,
+    407: "check the proxy's credentials",
+    408: "try again",
+    426: _NO_WEBSOCKET,
+    429: "too many requests, or no quota: try again later",
+}
+
+
+def refusal(host: str, answer: Answer, secrets: Iterable[str]) -> ConnectError:
+    """Build the error for an answer that opened no WebSocket."""
+    text = redact(answer.body.decode("utf-8", "replace"), secrets)
+    body = _parse_body(text)
+    said = _message_of(body) or _plain_text(text)
+    parts = [f"{host} answered the WebSocket upgrade with HTTP {answer.status}"]
+    if said:
+        parts.append(f": {said[:TEXT_LIMIT].rstrip('.')}")
+    parts.append(f". {_fix(answer, secrets)}")
+    return ConnectError(
+        "".join(parts),
+        status=answer.status,
+        stage="upgrade",
+        body=body,
+        retry_after=parse_retry_after(answer.headers),
+    )
+
+
+def secrets_of(url: str, headers: Mapping[str, str]) -> list[str]:
+    """List what must not be repeated: header values, their later words, and the URL's parameters.
+
+    Longest first, so that striking one out leaves no part of another.
+    """
+    words = {word for value in headers.values() for word in (value, *value.split()[1:])}
+    parts = urlsplit(url)
+    words.update(pair.partition("=")[2] for pair in parts.query.split("&"))
+    words.update(filter(None, (parts.password, parts.username)))
+    return sorted((word for word in words if len(word) >= SECRET_LENGTH), key=len, reverse=True)
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Strike every secret out of a peer's text."""
+    for secret in secrets:
+        text = text.replace(secret, REDACTED)
+    return text
+
+
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait: ``retry-after-ms``, or ``retry-after`` as seconds or date."""
+    with_unit = (("retry-after-ms", 0.001), ("retry-after", 1.0))
+    for name, unit in with_unit:
+        seconds = _parse_number(headers.get(name, ""))
+        if seconds is not None:
+            return seconds * unit
+    try:
+        moment = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, moment.timestamp() - time.time())
+
+
+def _parse_number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _parse_body(text: str) -> dict[str, Any] | None:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _message_of(body: dict[str, Any] | None) -> str:
+    """Return the words of an error body, in any of the shapes seen live."""
+    if body is None:
+        return ""
+    error = body.get("error", body)
+    candidates = (
+        [error, *(error.get(key) for key in ("message", "detail"))]
+        if isinstance(error, dict)
+        else [error]
+    )
+    return next((_one_line(text) for text in candidates if isinstance(text, str)), "")
+
+
+def _plain_text(text: str) -> str:
+    """Return the start of a body that is no JSON; of a web page, only that it is one."""
+    stripped = text.lstrip()
+    if stripped[:1] == "<":
+        return "a web page"
+    return "" if stripped[:1] in ("{", "[") else _one_line(stripped)
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip()
+
+
+def _fix(answer: Answer, secrets: Iterable[str]) -> str:
+    if 300 <= answer.status < 400:
+        return (
+            f"Redirects{_target_of(answer, secrets)} are not followed, since they would take the"
+            " key along: set base_url to the final address"
+        )
+    if answer.status >= 500:
+        return "The server or a proxy before it fails: try again later"
+    fix = FIXES.get(answer.status, _NO_WEBSOCKET)
+    return fix[0].upper() + fix[1:]
+
+
+def _target_of(answer: Answer, secrets: Iterable[str]) -> str:
+    """Name the origin that a redirect points to; its path and query may hold secrets."""
+    try:
+        parts = urlsplit(answer.headers.get("location", ""))
+    except ValueError:
+        return ""
+    return redact(f" (here to {parts.hostname})", secrets) if parts.hostname else ""

@@ -1,0 +1,96 @@
+"""The one TLS context that every connection of a client shares."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+
+from pyresponses_ws.errors import ConfigError
+
+#: A file that holds certificate and key, or a pair of files.
+ClientCert = str | tuple[str, str]
+
+#: Here one thread that receives and one that sends deadlock on a TLS socket: cpython#137583.
+DEADLOCKING_PYTHON = (3, 13, 6)
+
+
+def make_ssl_context(
+    *, ca_bundle: str | None = None, client_cert: ClientCert | None = None
+) -> ssl.SSLContext:
+    """Make a verifying client context.
+
+    It trusts ``ca_bundle`` (a file, or a folder as OpenSSL hashes it) and nothing else; without
+    one, SSL_CERT_FILE and SSL_CERT_DIR; without these, REQUESTS_CA_BUNDLE; without any, what the
+    system trusts, or certifi's list where the system has none.
+
+    Raises ConfigError, naming option and path, for a file that is missing or cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    sources = [("ca_bundle", ca_bundle)] if ca_bundle else _sources_of_environment()
+    for option, path in sources:
+        _trust(context, option, path)
+    if not sources:
+        _trust_system(context)
+    if client_cert is not None:
+        _present(context, client_cert)
+    return context
+
+
+def refuse_deadlocking_python(version: tuple[int, ...]) -> None:
+    """Raise ConfigError on the one Python whose TLS sockets hang under two threads."""
+    if version == DEADLOCKING_PYTHON:
+        raise ConfigError(
+            "wss:// cannot work on Python 3.13.6: sending deadlocks while another thread receives"
+            " (cpython#137583). Use another version; 3.13.7 is fixed"
+        )
+
+
+def _sources_of_environment() -> list[tuple[str, str]]:
+    def given(*names: str) -> list[tuple[str, str]]:
+        return [(name, os.environ[name]) for name in names if os.environ.get(name)]
+
+    return given("SSL_CERT_FILE", "SSL_CERT_DIR") or given("REQUESTS_CA_BUNDLE")
+
+
+def _trust(context: ssl.SSLContext, option: str, path: str) -> None:
+    """Add a file or folder of certificates to those that ``context`` trusts."""
+    if not Path(path).exists():
+        raise ConfigError(f"{option}: {path!r} does not exist")
+    try:
+        if Path(path).is_dir():
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(cafile=path)
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{option}: {path!r} holds no certificates in PEM ({exc})") from exc
+
+
+def _trust_system(context: ssl.SSLContext) -> None:
+    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    paths = ssl.get_default_verify_paths()
+    # On Windows the certificates come from the system's store, and no path needs to exist.
+    if not context.cert_store_stats()["x509_ca"] and not (paths.cafile or paths.capath):
+        import certifi  # comes with requests; looked at only where it is needed
+
+        context.load_verify_locations(cafile=certifi.where())
+
+
+def _present(context: ssl.SSLContext, client_cert: ClientCert) -> None:
+    """Load the certificate and key with which the client identifies itself."""
+    certificate, key = (client_cert, None) if isinstance(client_cert, str) else client_cert
+    for path in filter(None, (certificate, key)):
+        if not Path(path).is_file():
+            raise ConfigError(f"client_cert: {path!r} does not exist")
+    try:
+        context.load_cert_chain(certificate, key, password=_refuse_password)
+    except (OSError, ValueError) as exc:
+        raise ConfigError(
+            f"client_cert: {certificate!r} is no certificate in PEM with its key ({exc})"
+        ) from exc
+
+
+def _refuse_password() -> str:
+    """Raise, where OpenSSL would ask on the terminal and wait for ever."""
+    raise ConfigError("client_cert: the key is encrypted; give one without a passphrase")
