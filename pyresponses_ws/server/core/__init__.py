@@ -1,0 +1,1 @@
+"""What the server decides: frames in, actions out; no thread, clock, randomness or socket."""

@@ -1,0 +1,180 @@
+"""Turns an engine's deltas into the numbered events of one response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pyresponses_ws.errors import APIError
+from pyresponses_ws.server.core.errors import error_object
+from pyresponses_ws.server.core.ids import Ids, Padding
+from pyresponses_ws.server.core.items import (
+    Body,
+    OpenCall,
+    OpenItem,
+    OpenMessage,
+    OpenReasoning,
+)
+from pyresponses_ws.server.core.request import CreateRequest, Item
+from pyresponses_ws.server.core.response import close_response, open_response
+from pyresponses_ws.server.engines.base import (
+    CallDelta,
+    CutDelta,
+    Delta,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    UsageDelta,
+)
+
+_ENCRYPTED = "reasoning.encrypted_content"
+
+
+class ResponseBuilder:
+    """Builds one response: ``start``, any number of ``add``, then ``finish`` or ``fail``.
+
+    Items open when their first delta comes and close when another item opens or the response ends,
+    so they never interleave. Numbers start at 0 with ``response.created`` (observed live).
+    """
+
+    def __init__(self, request: CreateRequest, *, ids: Ids, padding: Padding, now: float) -> None:
+        self._request = request
+        self._ids = ids
+        self._padding = padding if request.is_obfuscated else None
+        self._now = now
+        self._number = 0
+        self._open: OpenItem | None = None
+        self._usage: UsageDelta | None = None
+        self._cut: str | None = None
+        #: Finished items, in order.
+        self.output: list[Item] = []
+        #: The Response as last sent.
+        self.response = open_response(request, response_id=ids.new("resp", now), now=now)
+
+    def start(self) -> list[Body]:
+        """Return ``response.created`` and ``response.in_progress``."""
+        bodies = ("response.created", "response.in_progress")
+        return self._number_all({"type": kind, "response": self.response} for kind in bodies)
+
+    def add(self, delta: Delta) -> list[Body]:
+        """Return the events of one delta; none once the output is cut."""
+        return [] if self._cut else self._number_all(self._take(delta))
+
+    def finish(self, now: float) -> list[Body]:
+        """Close what is open and return it with ``response.completed`` or ``incomplete``."""
+        status = "incomplete" if self._cut else "completed"
+        events = self._number_all(self._close_item(status))
+        return [*events, *self._end(status, now=now)]
+
+    def fail(self, error: APIError, now: float, *, with_error: bool = False) -> list[Body]:
+        """Return ``response.failed``; an unfinished item stays open and out of the output.
+
+        ``with_error`` puts an ``error`` event before it, as the service does over server-sent
+        events. On a WebSocket that would make the official client read the failure as the answer
+        to its next turn.
+        """
+        body = {"type": "error", "error": error_object(error)}
+        before = self._number_all([body] if with_error else [])
+        return [*before, *self._end("failed", now=now, error=error)]
+
+    def _end(self, status: str, *, now: float, error: APIError | None = None) -> list[Body]:
+        self.response = close_response(
+            self.response,
+            status=status,
+            output=self.output,
+            usage=self._usage,
+            now=now,
+            error=error,
+            cut=self._cut,
+        )
+        return self._number_all([{"type": f"response.{status}", "response": self.response}])
+
+    def _take(self, delta: Delta) -> Iterator[Body]:
+        if isinstance(delta, UsageDelta):
+            self._usage = delta
+        elif isinstance(delta, CutDelta):
+            self._cut = delta.reason
+        elif isinstance(delta, CallDelta):
+            yield from self._take_call(delta)
+        elif isinstance(delta, ReasoningDelta):
+            yield from self._take_reasoning(delta)
+        else:
+            yield from self._take_message(delta)
+
+    def _take_message(self, delta: TextDelta | RefusalDelta) -> Iterator[Body]:
+        message = self._open
+        if not isinstance(message, OpenMessage):
+            yield from self._close_item("completed")
+            message = OpenMessage(self._new_id("msg"))
+            yield from self._open_item(message)
+        part = "output_text" if isinstance(delta, TextDelta) else "refusal"
+        for body in message.switch(part):
+            yield self._place(body)
+        yield from self._add_text(message, delta.text)
+
+    def _take_reasoning(self, delta: ReasoningDelta) -> Iterator[Body]:
+        item = self._open
+        if not isinstance(item, OpenReasoning):
+            yield from self._close_item("completed")
+            wants_secret = _ENCRYPTED in self._request.settings.get("include", ())
+            make_secret = self._ids.new_secret if wants_secret else None
+            item = OpenReasoning(self._new_id("rs"), make_secret)
+            yield from self._open_item(item)
+        yield from self._add_text(item, delta.text)
+
+    def _take_call(self, delta: CallDelta) -> Iterator[Body]:
+        if delta.name is not None:
+            yield from self._close_item("completed")
+            yield from self._open_item(self._new_call(delta, delta.name))
+        call = self._open
+        if not isinstance(call, OpenCall):
+            raise ValueError("an engine sent a piece of a call before its name")
+        yield from self._add_text(call, delta.text)
+
+    def _new_call(self, delta: CallDelta, name: str) -> OpenCall:
+        is_custom = delta.kind == "custom"
+        return OpenCall(
+            self._new_id("ctc" if is_custom else "fc"),
+            call_id=self._ids.new_call(),
+            name=name,
+            is_custom=is_custom,
+            namespace=delta.namespace,
+        )
+
+    def _new_id(self, prefix: str) -> str:
+        return self._ids.new(prefix, self._now)
+
+    def _add_text(self, item: OpenItem, text: str) -> Iterator[Body]:
+        for body in item.add(text) if text else ():
+            if self._padding is not None:
+                body["obfuscation"] = self._padding.next_for(text)
+            yield self._place(body)
+
+    def _open_item(self, item: OpenItem) -> Iterator[Body]:
+        self._open = item
+        for body in item.open():
+            yield self._place(body)
+
+    def _close_item(self, status: str) -> Iterator[Body]:
+        if self._open is None:
+            return
+        item, self._open = self._open, None
+        for body in item.close(status):
+            yield self._place(body)
+        self.output.append(item.item)
+
+    def _place(self, body: Body) -> Body:
+        body["output_index"] = len(self.output)
+        return body
+
+    def _number_all(self, bodies: Iterable[Body]) -> list[Body]:
+        return [self._number_one(body) for body in bodies]
+
+    def _number_one(self, body: Body) -> Body:
+        """Add the envelope; ``type`` comes first, the rest by name (observed live)."""
+        body["sequence_number"] = self._number
+        self._number += 1
+        if self._request.lane is not None:
+            body["stream_id"] = self._request.lane
+        kind: Any = body.pop("type")
+        return {"type": kind, **dict(sorted(body.items()))}

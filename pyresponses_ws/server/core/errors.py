@@ -1,0 +1,153 @@
+"""Errors of the API as the server words them, and their two shapes on the wire.
+
+Request errors of the WebSocket carry the status in the frame and no sequence number (observed
+live); over HTTP the status is the response's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyresponses_ws.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    PreviousResponseNotFoundError,
+    ServerError,
+)
+
+_INVALID = "invalid_request_error"
+
+#: The service's own sentence about lane names.
+_STREAM_ID_RULE = (
+    "The 'stream_id' field must be a non-empty string with at most 256 characters and may only "
+    "contain letters, numbers, underscores, hyphens, and periods."
+)
+
+
+def bad_request(message: str, *, code: str | None = None, param: str | None = None) -> APIError:
+    """Make a 400 ``invalid_request_error``."""
+    return BadRequestError(message, code=code, param=param, status=400, type=_INVALID)
+
+
+def invalid_type(param: str, expected: str, value: object) -> APIError:
+    """Make the 400 for a value of the wrong JSON type."""
+    got = json_kind(value)
+    message = f"Invalid type for '{param}': expected {expected}, but got {got} instead."
+    return bad_request(message, code="invalid_type", param=param)
+
+
+def invalid_value(param: str, value: str, supported: str) -> APIError:
+    """Make the 400 for a value outside its enumeration."""
+    message = f"Invalid value: '{value}'. Supported values are: {supported}."
+    return bad_request(message, code="invalid_value", param=param)
+
+
+def missing_parameter(param: str) -> APIError:
+    """Make the 400 for a field that must be there."""
+    message = f"Missing required parameter: '{param}'."
+    return bad_request(message, code="missing_required_parameter", param=param)
+
+
+def invalid_stream_id() -> APIError:
+    """Make the 400 for a bad lane name; the service does not echo the name."""
+    return bad_request(_STREAM_ID_RULE, code="invalid_stream_id", param="stream_id")
+
+
+def previous_response_not_found(response_id: str) -> APIError:
+    """Make the 400 for a ``previous_response_id`` that is unknown, evicted or somebody else's."""
+    return PreviousResponseNotFoundError(
+        f"Previous response with id '{response_id}' not found.",
+        code="previous_response_not_found",
+        param="previous_response_id",
+        status=400,
+        type=_INVALID,
+    )
+
+
+def unauthorized(*, given: bool) -> APIError:
+    """Make the 401; ``given`` tells a wrong key from none at all."""
+    message = (
+        "Incorrect API key provided."
+        if given
+        else "Missing bearer or basic authentication in header"
+    )
+    code = "invalid_api_key" if given else None
+    return AuthenticationError(message, code=code, status=401, type=_INVALID)
+
+
+def forbidden_origin() -> APIError:
+    """Make the 403 for a web page that is not the server's own."""
+    message = "Requests from this Origin are not allowed. See --cors-origin."
+    return PermissionDeniedError(message, status=403, type=_INVALID)
+
+
+def misdirected() -> APIError:
+    """Make the 421 for a Host that is not this server's."""
+    message = "This server does not answer for that Host. See --allowed-host."
+    return BadRequestError(message, status=421, type=_INVALID)
+
+
+def unsupported_media_type() -> APIError:
+    """Make the 415 for a POST that is not JSON."""
+    message = "Unsupported content type: send 'Content-Type: application/json'."
+    return BadRequestError(message, status=415, type=_INVALID)
+
+
+def too_large(limit: int) -> APIError:
+    """Make the 413 for a body over ``limit`` bytes."""
+    return BadRequestError(f"The request body is over {limit} bytes.", status=413, type=_INVALID)
+
+
+def unknown_url(method: str, path: str) -> APIError:
+    """Make the 404 in the service's words."""
+    return NotFoundError(f"Invalid URL ({method} {path})", status=404, type=_INVALID)
+
+
+def unknown_method(method: str, path: str) -> APIError:
+    """Make the 405 in the service's words."""
+    message = f"Invalid method for URL ({method} {path})"
+    return BadRequestError(message, status=405, type=_INVALID)
+
+
+def engine_failed() -> APIError:
+    """Make the error of a turn whose engine broke."""
+    message = "The server had an error while processing your request."
+    return ServerError(message, code="server_error", status=500, type="server_error")
+
+
+def shutting_down() -> APIError:
+    """Make the error of a turn that the end of the server cut off."""
+    message = "The server is shutting down."
+    return ServerError(message, code="server_is_overloaded", status=503, type="server_error")
+
+
+def error_object(error: APIError) -> dict[str, Any]:
+    """Return the nested ``error`` object of both wires."""
+    return {
+        "type": error.type or _INVALID,
+        "code": error.code,
+        "message": str(error),
+        "param": error.param,
+    }
+
+
+def error_frame(error: APIError, lane: str | None = None) -> dict[str, Any]:
+    """Return the WebSocket frame that refuses a request on ``lane``."""
+    frame: dict[str, Any] = {"type": "error", "status": error.status or 500}
+    if lane is not None:
+        frame["stream_id"] = lane
+    frame["error"] = error_object(error)
+    return frame
+
+
+def json_kind(value: object) -> str:
+    """Name the JSON type of ``value`` with its article, as the service's messages do."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    kinds = ((int, "an integer"), (float, "a decimal"), (str, "a string"), (list, "an array"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "an object")

@@ -1,0 +1,59 @@
+"""Ids as the live service makes them, and the padding of its deltas."""
+
+from __future__ import annotations
+
+import random
+import string
+
+_ALPHANUMERIC = string.ascii_letters + string.digits
+
+#: Observed live: a delta and its padding together fill a multiple of this.
+_OBFUSCATION_BLOCK = 16
+
+
+class Ids:
+    """Makes the ids of one response.
+
+    Observed live: a prefix and 50 hex digits, of which the first 16 are shared by every response
+    and item of a conversation, then ``01``, 8 of the unix time, and 24 of their own.
+    """
+
+    def __init__(self, rng: random.Random, *, parent_id: str | None = None) -> None:
+        self._rng = rng
+        self._root = _root_of(parent_id) or f"{rng.getrandbits(64):016x}"
+
+    def new(self, prefix: str, now: float) -> str:
+        """Make an id such as ``msg_...``."""
+        own = self._rng.getrandbits(96)
+        return f"{prefix}_{self._root}01{int(now) & 0xFFFFFFFF:08x}{own:024x}"
+
+    def new_call(self) -> str:
+        """Make a ``call_id``: 24 letters and digits."""
+        return "call_" + "".join(self._rng.choices(_ALPHANUMERIC, k=24))
+
+    def new_secret(self) -> str:
+        """Make a stand-in for ``encrypted_content``; nothing is encrypted in it."""
+        return "gAAAAA" + "".join(self._rng.choices(_ALPHANUMERIC, k=42)) + "=="
+
+
+def _root_of(response_id: str | None) -> str | None:
+    root = (response_id or "").partition("_")[2][:16]
+    return root if len(root) == 16 and set(root) <= set("0123456789abcdef") else None
+
+
+class Padding:
+    """Cuts the ``obfuscation`` of deltas from one random text.
+
+    Obfuscation hides the length of a delta from who watches the wire; on loopback only its shape
+    matters, so a cheap cut stands in for a fresh draw.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self._text = "".join(rng.choices(_ALPHANUMERIC, k=997))
+        self._at = 0
+
+    def next_for(self, delta: str) -> str:
+        """Return what fills ``delta`` up to a multiple of 16 characters; "" if it does."""
+        length = -len(delta) % _OBFUSCATION_BLOCK
+        self._at = (self._at + 37) % (len(self._text) - _OBFUSCATION_BLOCK)
+        return self._text[self._at : self._at + length]

@@ -1,0 +1,91 @@
+"""One response from its request to its terminal event, over either wire."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from pyresponses_ws.errors import APIError
+from pyresponses_ws.server.core.builder import ResponseBuilder
+from pyresponses_ws.server.core.chain import Checkpoint, Lane, check_calls
+from pyresponses_ws.server.core.ids import Ids, Padding
+from pyresponses_ws.server.core.request import CreateRequest
+from pyresponses_ws.server.core.store import ResponseStore, StoredResponse
+from pyresponses_ws.server.engines.base import Delta, EngineRequest
+
+Event = dict[str, Any]
+
+
+class Turn:
+    """A turn that may start: its parent is found and its calls are answered.
+
+    Raises BadRequestError if they are not.
+    """
+
+    def __init__(
+        self,
+        request: CreateRequest,
+        *,
+        parent: Checkpoint | None,
+        rng: random.Random,
+        padding: Padding,
+        now: float,
+    ) -> None:
+        history = () if parent is None else parent.items
+        check_calls(history, request.input, request.tools)
+        self.request = request
+        self.parent = parent
+        self._items = (*history, *request.input)
+        ids = Ids(rng, parent_id=request.previous_response_id)
+        self._builder = ResponseBuilder(request, ids=ids, padding=padding, now=now)
+
+    @property
+    def lane(self) -> Lane:
+        """The lane that the turn occupies."""
+        return self.request.lane
+
+    @property
+    def engine_request(self) -> EngineRequest:
+        """What the engine is asked."""
+        settings = self.request.settings
+        return EngineRequest(
+            model=self.request.model,
+            items=self._items,
+            tools=self.request.tools,
+            tool_choice=settings.get("tool_choice", "auto"),
+            instructions=settings.get("instructions"),
+            generate=not self.request.is_warm_up,
+            settings=settings,
+        )
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """The Response as last sent."""
+        return self._builder.response
+
+    def start(self) -> list[Event]:
+        """Return the first two events."""
+        return self._builder.start()
+
+    def add(self, delta: Delta) -> list[Event]:
+        """Return the events of one delta."""
+        return self._builder.add(delta)
+
+    def finish(self, now: float) -> list[Event]:
+        """End as completed or incomplete."""
+        return self._builder.finish(now)
+
+    def fail(self, error: APIError, now: float, *, with_error: bool = False) -> list[Event]:
+        """End as failed; see ``ResponseBuilder.fail``."""
+        return self._builder.fail(error, now, with_error=with_error)
+
+    def make_checkpoint(self, owner: str) -> Checkpoint:
+        """Return what a continuation of the finished turn starts from."""
+        items = (*self._items, *self._builder.output)
+        return Checkpoint(id=self.response["id"], items=items, owner=owner, lane=self.lane)
+
+    def save(self, store: ResponseStore, owner: str, now: float) -> None:
+        """Store the finished turn if its request says so."""
+        if self.request.is_stored:
+            items = self.make_checkpoint(owner).items
+            store.put(owner, StoredResponse(response=self.response, items=items, stored_at=now))

@@ -1,0 +1,131 @@
+"""What an engine is: a synchronous generator of deltas that stops when it is told to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True)
+class TextDelta:
+    """The next piece of the assistant's text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ReasoningDelta:
+    """The next piece of the reasoning summary."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class RefusalDelta:
+    """The next piece of a refusal."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class CallDelta:
+    """A piece of a tool call; one with a ``name`` opens a new call.
+
+    ``text`` is a piece of the arguments, or of the input of a custom tool.
+    """
+
+    text: str = ""
+    name: str | None = None
+    kind: Literal["function", "custom"] = "function"
+    namespace: str | None = None
+
+
+@dataclass(frozen=True)
+class UsageDelta:
+    """What the turn cost; the last one counts."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class CutDelta:
+    """The output stops here unfinished; the response ends as ``incomplete``."""
+
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
+Delta = TextDelta | ReasoningDelta | RefusalDelta | CallDelta | UsageDelta | CutDelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRequest:
+    """One turn as an engine sees it.
+
+    ``items`` is the whole context, oldest first: the history that ``previous_response_id`` stands
+    for, then the input. ``settings`` is the create as it came, nulls dropped.
+    """
+
+    model: str
+    items: Sequence[dict[str, Any]]
+    tools: Sequence[dict[str, Any]] = ()
+    tool_choice: Any = "auto"
+    instructions: str | None = None
+    #: False for a warm-up: read the context, yield the usage and no output.
+    generate: bool = True
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+class CancelToken:
+    """Tells an engine that nobody waits for it any more; safe from any thread, set once."""
+
+    def __init__(self) -> None:
+        # Set once by cancel().
+        self._event = threading.Event()
+        # Guards _callbacks, so that none is lost between the test of the event and the append.
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], None]] = []
+
+    def is_set(self) -> bool:
+        """Say whether the turn is cancelled."""
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep up to ``seconds``, less if cancelled; return whether it was."""
+        return self._event.wait(seconds)
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once when cancelled, on the cancelling thread; now if it already is."""
+        with self._lock:
+            if not self._event.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    def cancel(self) -> None:
+        """Cancel; idempotent."""
+        with self._lock:
+            if self._event.is_set():
+                return
+            self._event.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+
+class Engine(Protocol):
+    """Makes answers. One engine serves every turn, each on a thread of its own."""
+
+    def models(self) -> Sequence[str]:
+        """Names for ``GET /v1/models``; an engine may accept others too."""
+
+    def run(self, request: EngineRequest, cancel: CancelToken) -> Generator[Delta, None, None]:
+        """Yield the deltas of one turn; look at ``cancel`` between them.
+
+        An ``APIError`` fails the response with its code and message; any other exception fails it
+        as ``server_error``.
+        """

@@ -1,0 +1,143 @@
+"""From an engine's thread to the event loop: deltas in batches, and few of them ahead."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+
+from pyresponses_ws.errors import APIError
+from pyresponses_ws.server.core.errors import engine_failed, shutting_down
+from pyresponses_ws.server.engines.base import CancelToken, Delta, Engine, EngineRequest
+
+_logger = logging.getLogger(__name__)
+
+#: Deltas that an engine may be ahead of the socket, so that a slow peer slows its engine.
+MAX_AHEAD = 8
+
+
+class Pump:
+    """One run of an engine. The loop calls everything but ``_run`` and what it calls."""
+
+    def __init__(self, engine: Engine, request: EngineRequest) -> None:
+        self._engine = engine
+        self._request = request
+        self._token = CancelToken()
+        self._loop = asyncio.get_running_loop()
+        # Set in the loop when _ready or _has_ended may have changed.
+        self._wake = asyncio.Event()
+        # Guards the next two; notified when there is room again, and on cancel.
+        self._changed = threading.Condition()
+        self._ready: list[Delta] = []
+        self._has_ended = False
+        #: Why the engine failed, once ``take`` returned []; None if it did not.
+        self.failure: APIError | None = None
+        self._token.on_cancel(self._notify)
+
+    def start(self, name: str) -> threading.Thread:
+        """Start the engine's thread; a daemon, since a hung engine must not hold the exit."""
+        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def cancel(self, failure: APIError | None = None) -> None:
+        """Tell the engine to stop; idempotent. ``failure`` is what the turn then failed with."""
+        if self.failure is None:
+            self.failure = failure
+        self._token.cancel()
+
+    async def take(self) -> list[Delta]:
+        """Wait for the next deltas and return all there are; [] once the engine has ended."""
+        while True:
+            with self._changed:
+                batch, self._ready = self._ready, []
+                if batch or self._has_ended:
+                    self._changed.notify()
+                    return batch
+                self._wake.clear()
+            await self._wake.wait()
+
+    def _run(self) -> None:
+        try:
+            with contextlib.closing(self._engine.run(self._request, self._token)) as deltas:
+                self._put_all(deltas)
+        except APIError as exc:
+            self.failure = exc
+        except Exception as exc:  # The safety net of this thread: a turn always ends.
+            _logger.error("the engine failed: %s: %s", type(exc).__name__, exc)
+            _logger.debug("the engine failed", exc_info=True)
+            self.failure = engine_failed()
+        finally:
+            with self._changed:
+                self._has_ended = True
+            self._wake_loop()
+
+    def _put_all(self, deltas: Iterator[Delta]) -> None:
+        for delta in deltas:
+            with self._changed:
+                # Ends by take() or cancel().
+                while len(self._ready) >= MAX_AHEAD and not self._token.is_set():
+                    self._changed.wait()
+                if self._token.is_set():
+                    return
+                self._ready.append(delta)
+                is_first = len(self._ready) == 1
+            if is_first:
+                self._wake_loop()
+
+    def _wake_loop(self) -> None:
+        # RuntimeError: the loop closed while the engine was finishing; nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify()
+
+
+class EngineRoom:
+    """Runs the engine of one server: a thread a turn, at most ``max_turns`` at a time."""
+
+    def __init__(self, engine: Engine, *, max_turns: int) -> None:
+        self.engine = engine
+        self._slots = asyncio.Semaphore(max_turns)
+        # Numbers the threads; the loop writes.
+        self._started = 0
+        # Threads that may still run, by pump; the loop writes until it is closed.
+        self._threads: dict[Pump, threading.Thread] = {}
+
+    @contextlib.asynccontextmanager
+    async def run(self, request: EngineRequest) -> AsyncIterator[Pump]:
+        """Run the engine for one turn; leaving the block cancels it."""
+        async with self._slots:
+            pump = Pump(self.engine, request)
+            self._started += 1
+            self._threads[pump] = pump.start(f"pyresponses-turn-{self._started}")
+            try:
+                yield pump
+            finally:
+                pump.cancel()
+                self._forget_finished()
+
+    def stop(self) -> None:
+        """Fail every running turn, since the server ends."""
+        for pump in self._threads:
+            pump.cancel(shutting_down())
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the threads of ended turns; return whether all are gone.
+
+        For the end of the server, after its loop.
+        """
+        deadline = time.monotonic() + timeout
+        for pump, thread in self._threads.items():
+            pump.cancel()
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._forget_finished()
+        return not self._threads
+
+    def _forget_finished(self) -> None:
+        self._threads = {p: thread for p, thread in self._threads.items() if thread.is_alive()}

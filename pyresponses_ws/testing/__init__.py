@@ -1,0 +1,7 @@
+"""For tests of your own code: a server on loopback, and the doubles of our own tests."""
+
+from __future__ import annotations
+
+from pyresponses_ws.testing.local_server import LocalServer
+
+__all__ = ["LocalServer"]

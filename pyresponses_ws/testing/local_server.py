@@ -1,0 +1,228 @@
+"""The embedded server in a thread or a process, as a context manager."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyresponses_ws.errors import ConfigError, ConnectError, UsageError
+
+if TYPE_CHECKING:
+    from pyresponses_ws.server.engines.base import Engine
+
+#: Seconds for a process to import the server and listen; generous, for a loaded machine.
+_START_TIMEOUT = 60.0
+
+#: Seconds for a server to end by itself before it is killed or given up.
+_STOP_TIMEOUT = 4.0
+
+_KEYS_VARIABLE = "PYRESPONSES_WS_API_KEYS"
+
+
+class LocalServer:
+    """A server on ``127.0.0.1`` at a free port, from ``start`` (or ``with``) to ``stop``.
+
+    ``engine`` is the name of an engine, or an engine of your own in thread mode. ``process=True``
+    runs it in a process of its own, so that it shares neither the interpreter lock nor the fate of
+    this one; it ends with this process at the latest. ``delta_delay`` seconds pass before each
+    piece of an answer. With ``api_keys`` every other key is refused. With ``ssl_certfile`` (and
+    ``ssl_keyfile``) it speaks TLS.
+
+    ``start`` and ``stop`` raise nothing when repeated. A stopped server can be started again, at
+    another port.
+    """
+
+    def __init__(
+        self,
+        engine: str | Engine = "echo",
+        process: bool = False,
+        *,
+        delta_delay: float = 0.0,
+        port: int = 0,
+        api_keys: tuple[str, ...] = (),
+        ssl_certfile: str | Path | None = None,
+        ssl_keyfile: str | Path | None = None,
+    ) -> None:
+        if process and not isinstance(engine, str):
+            raise ConfigError("a server in a process takes the name of an engine, not an object")
+        self._engine = engine
+        self._is_process = process
+        self._delta_delay = delta_delay
+        self._api_keys = tuple(api_keys)
+        self._options: dict[str, Any] = {
+            "port": port,
+            "ssl_certfile": ssl_certfile,
+            "ssl_keyfile": ssl_keyfile,
+        }
+        # The running server; written by start and stop, which belong to one thread.
+        self._host: _Host | None = None
+
+    @property
+    def base_url(self) -> str:
+        """``http://127.0.0.1:PORT/v1``. Raises UsageError unless the server runs."""
+        if self._host is None:
+            raise UsageError("the server is not running: call start() or use 'with'")
+        return self._host.base_url
+
+    @property
+    def port(self) -> int:
+        """The port that the server listens on. Raises UsageError unless it runs."""
+        return int(self.base_url.rpartition(":")[2].partition("/")[0])
+
+    @property
+    def pid(self) -> int | None:
+        """The process of the server; None when it is this one, or when it does not run."""
+        return self._host.pid if self._host is not None else None
+
+    def start(self) -> LocalServer:
+        """Start, and return once connections are accepted.
+
+        Raises ConfigError for options that cannot work or a missing ``server`` extra, and
+        ConnectError when the process does not come up.
+        """
+        if self._host is None:
+            _require_server_extra()
+            self._host = self._start_process() if self._is_process else self._start_thread()
+        return self
+
+    def stop(self) -> None:
+        """Close every connection and end the server, within 5 seconds."""
+        host, self._host = self._host, None
+        if host is not None:
+            host.stop()
+
+    def __enter__(self) -> LocalServer:
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _start_thread(self) -> _Host:
+        from pyresponses_ws.server.config import ServerConfig
+        from pyresponses_ws.server.engines import make_engine
+
+        engine = self._engine
+        if isinstance(engine, str):
+            engine = make_engine(engine, delta_delay=self._delta_delay)
+        return _ThreadHost(engine, ServerConfig(api_keys=self._api_keys, **self._options))
+
+    def _start_process(self) -> _Host:
+        options = {"engine": self._engine, "delta-delay": self._delta_delay}
+        options |= {name.replace("_", "-"): value for name, value in self._options.items()}
+        return _ProcessHost(options, self._api_keys)
+
+
+class _Host(Protocol):
+    """Where a server runs."""
+
+    base_url: str
+    pid: int | None
+
+    def stop(self) -> None:
+        """End it."""
+
+
+class _ThreadHost:
+    def __init__(self, engine: Engine, config: Any) -> None:
+        from pyresponses_ws.server.serve import Server, bind, make_base_url
+
+        self.pid: int | None = None
+        listener = bind(config)
+        self.base_url = make_base_url(config, listener)
+        self._server = Server(engine, config, listener)
+        # A daemon: a test run that was cut short must be able to exit.
+        self._thread = threading.Thread(
+            target=self._server.run, name="pyresponses-server", daemon=True
+        )
+        # The socket listens already, so a connection that comes early waits in the kernel.
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+        self._thread.join(_STOP_TIMEOUT)
+
+
+class _ProcessHost:
+    def __init__(self, options: dict[str, Any], api_keys: tuple[str, ...]) -> None:
+        arguments = [f"--{name}={value}" for name, value in options.items() if value is not None]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pyresponses_ws.server", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, _KEYS_VARIABLE: ",".join(api_keys)},
+            text=True,
+            # Ctrl-C in the terminal is for the tests; they stop their servers themselves.
+            start_new_session=True,
+        )
+        self.pid: int | None = self._process.pid
+        # The last lines of its log; the reader thread writes.
+        self._log: deque[str] = deque(maxlen=20)
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        try:
+            self.base_url = self._read_base_url()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        process = self._process
+        process.terminate()
+        try:
+            process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._reader.join(1.0)
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _read_base_url(self) -> str:
+        """Wait for the ready line. Raises ConnectError with the log when none comes."""
+        assert self._process.stdout is not None
+        # Ends a wait for a process that hangs: its end ends the read.
+        watchdog = threading.Timer(_START_TIMEOUT, self._process.kill)
+        watchdog.start()
+        try:
+            line = self._process.stdout.readline().strip()
+        finally:
+            watchdog.cancel()
+            watchdog.join()
+        if not line:
+            self._process.wait()
+            self._reader.join(1.0)
+            raise ConnectError("the server process did not start: " + " ".join(self._log))
+        return line
+
+    def _read_log(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._log.append(line.strip())
+
+
+def _require_server_extra() -> None:
+    try:
+        import starlette  # noqa: F401
+        import uvicorn
+        import websockets  # noqa: F401
+    except ImportError as exc:
+        raise ConfigError(
+            f"the embedded server needs {exc.name}: pip install 'pyresponses-ws[server]'"
+        ) from exc
+    if tuple(map(int, uvicorn.__version__.split(".")[:2])) < (0, 54):
+        raise ConfigError(f"the embedded server needs uvicorn 0.54, found {uvicorn.__version__}")
