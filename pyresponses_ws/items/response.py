@@ -1,0 +1,93 @@
+"""The response object: its settings, its output and how it ended."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pyresponses_ws.items.content import ResponseOutputText
+from pyresponses_ws.items.families import ResponseInputItem, ResponseOutputItem, Tool
+from pyresponses_ws.items.response_details import (
+    AccessPrograms,
+    Conversation,
+    ImageSettings,
+    IncompleteDetails,
+    InputTransformation,
+    Moderation,
+    PromptCacheDiagnosticsCacheHit,
+    PromptCacheDiagnosticsCacheMiss,
+    PromptCacheDiagnosticsComparisonResponseNotFound,
+    PromptCacheDiagnosticsUnavailable,
+    PromptCacheOptions,
+    Reasoning,
+    ResponseError,
+    ResponsePrompt,
+    ServiceTier,
+)
+from pyresponses_ws.items.text_format import ResponseTextConfig
+from pyresponses_ws.items.tool_choices import ToolChoice
+from pyresponses_ws.items.usage import ResponseUsage, ToolUsage
+from pyresponses_ws.model import WireModel
+
+__all__ = ["Response", "ResponseStatus"]
+
+ResponseStatus = Literal["completed", "failed", "in_progress", "cancelled", "queued", "incomplete"]
+
+
+class Response(WireModel):
+    """One answer of the model, running or ended; fields in the order in which they come live.
+
+    ``created_at`` and ``completed_at`` are Unix times in seconds.
+    """
+
+    id: str
+    object: Literal["response"] = "response"
+    created_at: float
+    status: ResponseStatus | None = None
+    background: bool | None = None
+    completed_at: float | None = None
+    error: ResponseError | None = None
+    incomplete_details: IncompleteDetails | None = None
+    instructions: str | list[ResponseInputItem] | None = None
+    max_output_tokens: int | None = None
+    max_tool_calls: int | None = None
+    model: str
+    moderation: Moderation | None = None
+    output: list[ResponseOutputItem]
+    parallel_tool_calls: bool
+    previous_response_id: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: Literal["in_memory", "24h"] | None = None
+    reasoning: Reasoning | None = None
+    safety_identifier: str | None = None
+    service_tier: ServiceTier | None = None
+    temperature: float | None = None
+    text: ResponseTextConfig | None = None
+    tool_choice: ToolChoice
+    tool_usage: ToolUsage | None = None
+    tools: list[Tool]
+    top_logprobs: int | None = None
+    top_p: float | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    usage: ResponseUsage | None = None
+    user: str | None = None
+    metadata: dict[str, str] | None = None
+    access_programs: AccessPrograms | None = None
+    conversation: Conversation | None = None
+    image: ImageSettings | None = None
+    input_transformations: list[InputTransformation] | None = None
+    prompt: ResponsePrompt | None = None
+    prompt_cache_diagnostics: (
+        PromptCacheDiagnosticsCacheMiss
+        | PromptCacheDiagnosticsCacheHit
+        | PromptCacheDiagnosticsComparisonResponseNotFound
+        | PromptCacheDiagnosticsUnavailable
+        | None
+    ) = None
+    prompt_cache_options: PromptCacheOptions | None = None
+
+    @property
+    def output_text(self) -> str:
+        """All text of the model's messages, joined; empty when there is none."""
+        messages = (each for each in self.output or () if getattr(each, "type", "") == "message")
+        parts = (part for each in messages for part in getattr(each, "content", None) or ())
+        return "".join(part.text for part in parts if isinstance(part, ResponseOutputText))

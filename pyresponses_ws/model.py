@@ -1,0 +1,396 @@
+"""The base of every wire object, and how plain JSON becomes typed objects.
+
+An instance's ``__dict__`` *is* the JSON object that came over the wire: the same keys in the same
+order, absent ones absent, unknown ones kept. So decoding a flat event costs one assignment,
+``to_dict`` has nothing to restore, and an unknown key reads as an attribute by itself. Two things
+follow from it, and this module takes care of both:
+
+* A wire key must not hide a method. Instance attributes win over methods, but not over data
+  descriptors, so what may not be hidden is one (:func:`guarded`).
+* A wire key may be no attribute name, or the name of a method. Such a field is spelt with a
+  trailing underscore and finds its key through a descriptor (:func:`renamed`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from functools import lru_cache, update_wrapper
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from dataclasses_json import DataClassJsonMixin
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_options: Any) -> Callable[[type], type]:
+        """Do nothing: the real one speaks to type checkers only, and is no part of Python 3.10."""
+        return lambda cls: cls
+
+
+M = TypeVar("M", bound="WireModel")
+_F = TypeVar("_F")
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+#: Turns a value of plain JSON, which it may reuse, into its typed form. Never raises: a value of
+#: an unexpected kind stays what it is.
+Decoder = Callable[[Any], Any]
+
+
+class _Guarded:
+    """A function as a data descriptor, which comes before the instance's ``__dict__``."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+        update_wrapper(self, getattr(function, "__func__", function))
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self._function.__get__(instance, owner)
+
+    def __set__(self, instance: object, value: object) -> None:
+        name = self._function.__name__
+        raise AttributeError(f"{name!r} of {type(instance).__name__!r} is a method, not a field")
+
+
+def guarded(method: _F) -> _F:
+    """Keep a wire key of the same name from hiding ``method``."""
+    return cast(_F, _Guarded(method))
+
+
+class _Renamed:
+    """A field whose wire key is not its attribute name."""
+
+    def __init__(self, key: str, required: bool) -> None:
+        self.key = key
+        self.required = required
+
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        if instance is None and self.required:
+            raise AttributeError(f"{owner.__name__} has no default for {self.key!r}")
+        return None if instance is None else instance.__dict__.get(self.key)
+
+    def __set__(self, instance: object, value: Any) -> None:
+        instance.__dict__[self.key] = value
+
+    def __delete__(self, instance: object) -> None:
+        if self.key not in instance.__dict__:
+            raise AttributeError(self.key)
+        del instance.__dict__[self.key]
+
+
+def renamed(key: str, *, required: bool = False) -> Any:
+    """Declare a field whose wire key is a Python keyword or the name of a method."""
+    return _Renamed(key, required)
+
+
+class Slot(NamedTuple):
+    """How one field is set by hand: its names, and what is left out when not given."""
+
+    name: str
+    key: str
+    default: Any
+    required: bool
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(renamed,))
+class WireModel(DataClassJsonMixin):
+    """A JSON object with known fields; the base of events, items and commands.
+
+    Subclasses are keyword-only dataclasses without saying so. As attributes, absent fields read as
+    None and unknown ones as their plain JSON. Built by hand, None means "not given" for an
+    optional field and null for a required one; an attribute set to None later is sent as null,
+    and ``del`` makes it absent again. ``==`` compares class and wire content. Not hashable.
+    """
+
+    if TYPE_CHECKING:
+        __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Make the class a dataclass; its ``__init__`` and the rest come from here."""
+        super().__init_subclass__(**options)
+        dataclass(init=False, eq=False, repr=False, kw_only=True)(cls)
+
+    if not TYPE_CHECKING:
+        # Type checkers know the fields, and would take these two for "anything goes".
+
+        def __init__(self, **values: Any) -> None:
+            _fill(self, values)
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).__dataclass_fields__:
+                return None
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return bool(self.__dict__ == other.__dict__)
+
+    __hash__ = None  # type: ignore[assignment]  # mutable, like a dict
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{key}={value!r}" for key, value in self.__dict__.items())
+        return f"{type(self).__name__}({shown})"
+
+    @guarded
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return _restore, (type(self), dict(self.__dict__))
+
+    @guarded
+    def __deepcopy__(self: M, memo: dict[int, Any]) -> M:
+        from copy import deepcopy
+
+        return _restore(type(self), deepcopy(self.__dict__, memo))
+
+    @guarded
+    def to_dict(self, encode_json: bool = False) -> dict[str, Any]:
+        """Return the wire's JSON object: its keys, their order, nothing added. Shares nothing."""
+        return {key: plain(value) for key, value in self.__dict__.items()}
+
+    @guarded
+    @classmethod
+    def from_dict(cls: type[M], kvs: Any, *, infer_missing: bool = False) -> M:
+        """Build from a JSON object, which is copied. Raises TypeError if it is no mapping.
+
+        Values are not checked: one of an unexpected kind stays plain JSON.
+        """
+        if not isinstance(kvs, Mapping):
+            raise TypeError(f"{cls.__name__}.from_dict needs a mapping, not {type(kvs).__name__}")
+        return build(cls, {key: plain(value) for key, value in kvs.items()})
+
+    to_json = guarded(DataClassJsonMixin.to_json)
+    from_json = guarded(classmethod(DataClassJsonMixin.from_json.__func__))  # type: ignore[attr-defined]
+    schema = guarded(classmethod(DataClassJsonMixin.schema.__func__))  # type: ignore[attr-defined]
+
+
+def _restore(cls: type[M], wire: dict[str, Any]) -> M:
+    instance = object.__new__(cls)
+    instance.__dict__ = wire
+    return instance
+
+
+def _fill(instance: WireModel, values: dict[str, Any]) -> None:
+    """Set the fields of an object built by hand, in the order of their declaration."""
+    missing = []
+    wire = instance.__dict__
+    for name, key, default, required in slots_of(type(instance)):
+        value = values.pop(name, default)
+        if value is MISSING:
+            missing.append(name)
+        elif required or value is not None:
+            wire[key] = value
+    if missing or values:
+        problem = f"needs {missing}" if missing else f"has no field {next(iter(values))!r}"
+        raise TypeError(f"{type(instance).__name__} {problem}")
+
+
+@lru_cache(maxsize=None)
+def slots_of(cls: type[WireModel]) -> tuple[Slot, ...]:
+    """Return the fields of a class with their wire keys."""
+    return tuple(
+        Slot(each.name, wire_key(cls, each.name), each.default, each.default is MISSING)
+        for each in fields(cls)
+    )
+
+
+def wire_key(cls: type[WireModel], name: str) -> str:
+    """Return the wire's name of a field."""
+    for base in cls.__mro__:
+        declared = base.__dict__.get(name)
+        if isinstance(declared, _Renamed):
+            return declared.key
+    return name
+
+
+def plain(value: Any) -> Any:
+    """Copy a value into plain JSON: models become objects, tuples lists; scalars stay."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is dict:
+        return {key: plain(child) for key, child in value.items()}
+    if kind is list or kind is tuple:
+        return [plain(child) for child in value]
+    if isinstance(value, WireModel):
+        return {key: plain(child) for key, child in value.__dict__.items()}
+    return _plain_foreign(value) if hasattr(kind, "model_dump") else value
+
+
+def _plain_foreign(value: Any) -> Any:
+    """Return the JSON of an object of another library's (pydantic's ``model_dump``)."""
+    excluded = getattr(type(value), "__api_exclude__", None)
+    try:
+        return value.model_dump(
+            mode="json", by_alias=True, exclude_unset=True, exclude=excluded, warnings=False
+        )
+    except TypeError:  # its own model_dump, with options of its own
+        return value.model_dump()
+
+
+# ---------------------------------------------------------------- decoding
+
+
+def build(cls: type[M], wire: dict[str, Any]) -> M:
+    """Make an instance of ``wire``, which it takes over; nested objects are typed in place."""
+    for key, decode in nested_of(cls):
+        value = wire.get(key)
+        if value is not None:
+            wire[key] = decode(value)
+    instance = object.__new__(cls)
+    instance.__dict__ = wire
+    return instance
+
+
+@lru_cache(maxsize=None)
+def nested_of(cls: type[WireModel]) -> tuple[tuple[str, Decoder], ...]:
+    """Return the keys of a class that may hold typed objects, each with its decoder."""
+    hints = get_type_hints(cls, include_extras=True)
+    pairs = ((slot.key, decoder_of(hints[slot.name])) for slot in slots_of(cls))
+    return tuple((key, decode) for key, decode in pairs if decode is not None)
+
+
+class Family:
+    """Wire objects told apart by their ``type``; a class is imported when its first value comes.
+
+    ``homes`` maps a module to the types that live there, each with its class name. ``choose`` is
+    asked first, for objects whose ``type`` is not enough; None leaves it to ``type``. Classes are
+    given as ``module:Class``. What matches none becomes ``unknown``, or stays a dict.
+    """
+
+    def __init__(
+        self,
+        homes: Mapping[str, Mapping[str, str]],
+        *,
+        choose: Callable[[dict[str, Any]], str | None] = lambda wire: None,
+        unknown: str | None = None,
+    ) -> None:
+        self._places = {
+            tag: f"{module}:{name}" for module, tags in homes.items() for tag, name in tags.items()
+        }
+        self._choose = choose
+        self._unknown = unknown
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Every ``type`` that has a class."""
+        return frozenset(self._places)
+
+    def class_named(self, tag: str) -> type[WireModel] | None:
+        """Return the class of a ``type``, or None."""
+        place = self._places.get(tag)
+        return None if place is None else _load(place)
+
+    def decode(self, value: Any) -> Any:
+        """Type one value of plain JSON, which is taken over."""
+        if type(value) is not dict:
+            return value
+        tag = value.get("type")
+        place = self._choose(value) or (self._places.get(tag) if type(tag) is str else None)
+        place = place or self._unknown
+        return value if place is None else build(_load(place), value)
+
+
+@lru_cache(maxsize=None)
+def _load(place: str) -> type[WireModel]:
+    """Import ``module:Class``."""
+    module, _, name = place.partition(":")
+    return cast("type[WireModel]", getattr(importlib.import_module(module), name))
+
+
+def decoder_of(hint: Any) -> Decoder | None:
+    """Return what types the values of an annotation, or None where plain JSON is all it says."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        return next((each.decode for each in hint.__metadata__ if isinstance(each, Family)), None)
+    if origin is Union or origin is types.UnionType:
+        return _union_decoder(get_args(hint))
+    if origin is list:
+        return _list_decoder(decoder_of(get_args(hint)[0]))
+    if origin is dict:
+        return _map_decoder(decoder_of(get_args(hint)[1]))
+    if isinstance(hint, type) and issubclass(hint, WireModel):
+        return _model_decoder(hint)
+    return None
+
+
+def _model_decoder(cls: type[WireModel]) -> Decoder:
+    def decode(value: Any) -> Any:
+        return build(cls, value) if type(value) is dict else value
+
+    return decode
+
+
+def _list_decoder(decode_one: Decoder | None) -> Decoder | None:
+    if decode_one is None:
+        return None
+
+    def decode(value: Any) -> Any:
+        return [decode_one(each) for each in value] if type(value) is list else value
+
+    return decode
+
+
+def _map_decoder(decode_one: Decoder | None) -> Decoder | None:
+    if decode_one is None:
+        return None
+
+    def decode(value: Any) -> Any:
+        if type(value) is not dict:
+            return value
+        return {key: decode_one(each) for key, each in value.items()}
+
+    return decode
+
+
+def _union_decoder(members: tuple[Any, ...]) -> Decoder | None:
+    """Choose by the kind of value, and among several classes by ``type``."""
+    models = [each for each in members if isinstance(each, type) and issubclass(each, WireModel)]
+    others = [each for each in members if each not in models]
+    by_kind = [decode for each in others if (decode := decoder_of(each)) is not None]
+    if models:
+        by_kind.append(_model_decoder(models[0]) if len(models) == 1 else _tagged(models))
+    if len(by_kind) < 2:
+        return by_kind[0] if by_kind else None
+
+    def decode(value: Any) -> Any:
+        for each in by_kind:
+            typed = each(value)
+            if typed is not value:
+                return typed
+        return value
+
+    return decode
+
+
+def _tagged(models: list[type[WireModel]]) -> Decoder:
+    classes = {tag: cls for cls in models for tag in tags_of(cls)}
+
+    def decode(value: Any) -> Any:
+        tag = value.get("type") if type(value) is dict else None
+        cls = classes.get(tag) if type(tag) is str else None
+        return value if cls is None else build(cls, value)
+
+    return decode
+
+
+def tags_of(cls: type[WireModel]) -> tuple[str, ...]:
+    """Return the values of ``type`` that a class declares."""
+    hint = get_type_hints(cls).get("type")
+    return get_args(hint) if get_origin(hint) is Literal else ()
