@@ -4,12 +4,13 @@ Needs OPENAI_API_KEY. OPENAI_BASE_URL points it at another server, such as the e
 """
 
 import json
+from typing import Any
 
 from pyresponses_ws import ResponseFunctionToolCall, ResponsesClient
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"type": "function", "name": "get_weather", "parameters": CITY}
-TURN = {"model": "gpt-6-astra", "tools": [TOOL]}
+TURN: dict[str, Any] = {"model": "gpt-6-astra", "tools": [TOOL]}
 
 
 def get_weather(city: str) -> str:

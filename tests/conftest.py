@@ -1,10 +1,35 @@
-"""Make every test, and every process that a test starts, run the checkout."""
+"""Make every test, and every process that a test starts, run the checkout; catch left threads."""
 
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pyresponses_ws.testing.plugin"]
 
 #: Child processes find their modules by this, as the tests do by ``pythonpath`` in setup.cfg.
 _ROOT = str(Path(__file__).resolve().parent.parent)
 os.environ["PYTHONPATH"] = os.pathsep.join([_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+#: Threads of a client, which must be gone once the test has let go of it. A resolver may be left
+#: behind by design, and the server that all tests share keeps its own.
+_ROLES = tuple(f"pyresponses-{role}" for role in ("reader", "keeper", "reconnector", "dispatcher"))
+#: Seconds for them to end: retiring a link in the background takes a close frame and a read.
+_GRACE = 5.0
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    """Fail the test that leaves a client's thread running."""
+    before = set(threading.enumerate())
+    yield
+    started = [t for t in threading.enumerate() if t not in before and t.name.startswith(_ROLES)]
+    deadline = time.monotonic() + _GRACE
+    for thread in started:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    assert [thread.name for thread in started if thread.is_alive()] == []

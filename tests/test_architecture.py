@@ -20,7 +20,7 @@ WORDS = {
 }
 CORE = WORDS | {"_protocol"}
 RUNTIME = CORE | {"_transport", "_runtime"}
-FACE = {"client", "connection", "stream"}
+FACE = {"client", "connection", "prepare", "stream"}
 #: What each unit, a module or folder right below the package, may import beside itself. It is the
 #: picture in README.md as data; siblings are absent from each other's sets.
 MAY_IMPORT: dict[str, set[str]] = {
