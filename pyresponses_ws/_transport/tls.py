@@ -8,15 +8,17 @@ from pathlib import Path
 
 from pyresponses_ws.errors import ConfigError
 
+FilePath = str | os.PathLike[str]
+
 #: A file that holds certificate and key, or a pair of files.
-ClientCert = str | tuple[str, str]
+ClientCert = FilePath | tuple[FilePath, FilePath]
 
 #: Here one thread that receives and one that sends deadlock on a TLS socket: cpython#137583.
 DEADLOCKING_PYTHON = (3, 13, 6)
 
 
 def make_ssl_context(
-    *, ca_bundle: str | None = None, client_cert: ClientCert | None = None
+    *, ca_bundle: FilePath | None = None, client_cert: ClientCert | None = None
 ) -> ssl.SSLContext:
     """Make a verifying client context.
 
@@ -28,7 +30,7 @@ def make_ssl_context(
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    sources = [("ca_bundle", ca_bundle)] if ca_bundle else _sources_of_environment()
+    sources = [("ca_bundle", os.fspath(ca_bundle))] if ca_bundle else _sources_of_environment()
     for option, path in sources:
         _trust(context, option, path)
     if not sources:
@@ -79,15 +81,18 @@ def _trust_system(context: ssl.SSLContext) -> None:
 
 def _present(context: ssl.SSLContext, client_cert: ClientCert) -> None:
     """Load the certificate and key with which the client identifies itself."""
-    certificate, key = (client_cert, None) if isinstance(client_cert, str) else client_cert
-    for path in filter(None, (certificate, key)):
+    given = client_cert if isinstance(client_cert, tuple) else (client_cert,)
+    paths = [os.fspath(path) for path in given]
+    for path in paths:
         if not Path(path).is_file():
             raise ConfigError(f"client_cert: {path!r} does not exist")
     try:
-        context.load_cert_chain(certificate, key, password=_refuse_password)
+        context.load_cert_chain(*paths, password=_refuse_password)
+    except ConfigError:
+        raise
     except (OSError, ValueError) as exc:
         raise ConfigError(
-            f"client_cert: {certificate!r} is no certificate in PEM with its key ({exc})"
+            f"client_cert: {paths[0]!r} is no certificate in PEM with its key ({exc})"
         ) from exc
 
 

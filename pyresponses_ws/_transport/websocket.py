@@ -15,6 +15,7 @@ import websocket
 from pyresponses_ws._transport import frames
 from pyresponses_ws._transport.base import (
     ABNORMAL_CLOSURE,
+    SEND_TIMED_OUT,
     Close,
     Endpoint,
     RunWithDeadline,
@@ -181,7 +182,7 @@ class WebSocketTransport:
                 piece = b""
             sock.settimeout(IDLE_WAIT)
         except TimeoutError as exc:
-            raise _lost("send timed out") from exc
+            raise _lost(SEND_TIMED_OUT) from exc
         except OSError as exc:
             raise _lost(f"sending failed: {exc}") from exc
         self._frame_end = self.bytes_sent
@@ -216,10 +217,12 @@ class WebSocketTransport:
     def receive(self) -> list[str]:
         """Return the text messages that one read completes; [] when nothing came for a while.
 
+        A read that holds a ping is handed out in parts, so that the pong goes out in its place.
+
         Raises TransportClosed; see Transport.
         """
         if self._close is None:
-            data = self._read()
+            data = b"" if self._parser.is_paused else self._read()
             messages = self._parser.receive_data(data)
             self._take_control_frames()
             if messages or self._close is None:
