@@ -88,6 +88,11 @@ class Hooks:
                 raise ConfigError(f"Hooks.{item.name} must be callable, got {type(hook).__name__}")
 
 
+def _check_string(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise ConfigError(f"{name} must be a string, got {type(value).__name__}")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -96,8 +101,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _split_url(name: str, url: str) -> SplitResult:
-    if not isinstance(url, str):
-        raise ConfigError(f"{name} must be a string, got {type(url).__name__}")
+    _check_string(name, url)
     try:
         parts = urlsplit(url.strip())
         parts.port  # noqa: B018 (raises on a bad port)
@@ -115,8 +119,7 @@ def _split_url(name: str, url: str) -> SplitResult:
 
 def check_api_key(key: Any) -> str:
     """Return the key if it can travel in a header. Raises ConfigError, which never shows it."""
-    if not isinstance(key, str):
-        raise ConfigError(f"api_key must be a string, got {type(key).__name__}")
+    _check_string("api_key", key)
     if not key.strip():
         raise ConfigError("no API key: pass api_key= or set OPENAI_API_KEY")
     for position, char in enumerate(key):
@@ -162,8 +165,8 @@ class ClientConfig:
         for name, value in named.items():
             if value is None:
                 continue
-            if not isinstance(name, str) or not isinstance(value, str):
-                raise ConfigError(f"header {name!r} must be a string with a string value")
+            _check_string("header names", name)
+            _check_string(f"header {name!r}", value)
             if any(char in "\r\n\0" for char in name + value):
                 raise ConfigError(f"header {name!r} holds a line break; remove it")
 
@@ -172,8 +175,8 @@ class ClientConfig:
             raise ConfigError(f'replay must be "safe" or "never", got {self.replay!r}')
         for index, delay in enumerate(self.retry_delays):
             _check_seconds(f"retry_delays[{index}]", delay, optional=False)
-        if not isinstance(self.max_request_bytes, int) or self.max_request_bytes < 1:
-            raise ConfigError("max_request_bytes must be a whole number above 0")
+        if self.max_request_bytes < 1:
+            raise ConfigError(f"max_request_bytes must be above 0, got {self.max_request_bytes}")
         if not isinstance(self.timeouts, Timeouts):
             raise ConfigError("timeouts must be a Timeouts(...)")
         if not isinstance(self.hooks, Hooks):
@@ -199,7 +202,7 @@ class ClientConfig:
 
     @property
     def websocket_url(self) -> str:
-        """The URL of the upgrade: ``/responses`` appended to the base, its query kept and merged."""
+        """URL of the upgrade: ``/responses`` appended to the base, its query kept and merged."""
         parts = self._websocket_parts()
         query = dict(parse_qsl(parts.query, keep_blank_values=True)) | dict(self.query)
         return parts._replace(
@@ -248,7 +251,8 @@ def config_from_environment(options: Mapping[str, Any]) -> ClientConfig:
     known = {item.name for item in fields(ClientConfig)}
     for name in options:
         if name not in known:
-            raise ConfigError(f"unknown option {name!r}; the options are {', '.join(sorted(known))}")
+            names = ", ".join(sorted(known))
+            raise ConfigError(f"unknown option {name!r}; the options are {names}")
     given = {name: value for name, value in options.items() if value is not None}
     environment = {
         "api_key": "OPENAI_API_KEY",

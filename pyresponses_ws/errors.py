@@ -97,8 +97,11 @@ class ForkedProcessError(UsageError):
     """The object belongs to a process that this one was forked from."""
 
 
-class _TurnFacts(ResponsesWSError):
-    """What is known of the turn that an error ended; None, 0 or empty where no turn was."""
+class TurnFacts(ResponsesWSError):
+    """Base of every error that can end a turn.
+
+    What is known of the turn stands in its attributes; None, 0 or empty where no turn was.
+    """
 
     #: A ``Partial``: what had arrived.
     partial: Any = None
@@ -119,12 +122,12 @@ class _TurnFacts(ResponsesWSError):
     def set_facts(self, **facts: Any) -> None:
         """Record facts of the turn; an unknown name is an AttributeError."""
         for name, value in facts.items():
-            if name not in _TurnFacts.__annotations__:
+            if name not in TurnFacts.__annotations__:
                 raise AttributeError(f"{name!r} is no fact of a turn")
             setattr(self, name, value)
 
 
-class TransportError(_TurnFacts):
+class TransportError(TurnFacts):
     """The network failed; the cause, if any, is chained as ``__cause__``."""
 
 
@@ -176,7 +179,7 @@ class RequestTooLargeError(TransportError):
     """The request is larger than ``max_request_bytes``; nothing was sent."""
 
 
-class ProtocolError(_TurnFacts):
+class ProtocolError(TurnFacts):
     """The peer sent what the protocol does not allow; ``text`` is the start of it."""
 
     def __init__(self, message: str, *, text: str = "") -> None:
@@ -184,7 +187,7 @@ class ProtocolError(_TurnFacts):
         self.text = text if len(text) <= TEXT_LIMIT else text[:TEXT_LIMIT] + "…"
 
 
-class APIError(_TurnFacts):
+class APIError(TurnFacts):
     """The service refused or failed the request.
 
     One family for every shape on the wire: flat, nested, ``status`` or ``status_code``, with or
@@ -246,7 +249,7 @@ class ConnectionLimitError(APIError):
     """The link reached the server's age limit (60 minutes at OpenAI)."""
 
 
-class TurnError(_TurnFacts):
+class TurnError(TurnFacts):
     """A turn ended without the result that was asked for; ``partial`` is what had arrived."""
 
 

@@ -5,8 +5,12 @@ No report holds a key, a header, a URL with user-info, an input or an output.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from .events import Event
 
 Transport = Literal["websocket", "http"]
 InputMode = Literal["full", "delta", "warm"]
@@ -52,6 +56,21 @@ class TurnReport:
     possible_duplicate_charge: bool = False
     close_code: int | None = None
 
+    def note_events(self, events: Sequence[Event], size: int, *, elapsed_ms: float) -> None:
+        """Count a batch of ``size`` bytes that came ``elapsed_ms`` after the call."""
+        self.bytes_received += size
+        self.events += len(events)
+        if self.first_event_ms is None:
+            self.first_event_ms = elapsed_ms
+        if self.first_output_ms is not None:
+            return
+        for event in events:
+            if event.type == "response.created" and self.accepted_ms is None:
+                self.accepted_ms = elapsed_ms
+            elif event.type.startswith("response.output_"):
+                self.first_output_ms = elapsed_ms
+                return
+
     @property
     def bytes_saved(self) -> int | None:
         """Bytes that incremental input saved; None where the history is not known here."""
@@ -87,3 +106,32 @@ class RetryReport:
     delay: float
     #: Attempts made so far.
     attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientStats:
+    """Counts of one client at one moment."""
+
+    #: Links open now, and opened ever.
+    links: int
+    links_opened: int
+    #: Turns running now, and ended ever.
+    turns_running: int
+    turns: int
+    #: Turns that were sent a second time, for whatever reason.
+    retries: int
+    reconnects: int
+    #: Bytes on the wire over all links, frame headers included.
+    bytes_sent: int
+    bytes_received: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloseInfo:
+    """How the last link of a connection ended."""
+
+    #: Code of the close frame, or 1006 when none came.
+    code: int
+    reason: str
+    #: Another link is, or would be, opened by itself.
+    retryable: bool

@@ -16,6 +16,9 @@ T = TypeVar("T")
 #: Close code that RFC 6455 section 7.4.1 reserves for "no close frame came".
 ABNORMAL_CLOSURE = 1006
 
+#: Reason of the ConnectionLostError of a peer that takes no bytes.
+SEND_TIMED_OUT = "send timed out"
+
 
 class RunWithDeadline(Protocol):
     """Runs a blocking function on a helper thread and waits for it at most ``timeout`` seconds.
@@ -82,7 +85,7 @@ class Transport(Protocol):
         """Send one text message of UTF-8.
 
         Raises ConnectionLostError when the socket is dead or has taken no byte for
-        ``progress_timeout`` seconds (its ``reason`` is then "send timed out"). Whenever it raises,
+        ``progress_timeout`` seconds (its ``reason`` is then SEND_TIMED_OUT). Whenever it raises,
         KeyboardInterrupt included, with part of a frame out, the caller must abort. ``bytes_sent`` has then
         moved if and only if a byte may be out.
         """

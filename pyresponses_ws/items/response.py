@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pyresponses_ws.items.content import ResponseOutputText
 from pyresponses_ws.items.families import ResponseInputItem, ResponseOutputItem, Tool
@@ -28,6 +28,12 @@ from pyresponses_ws.items.tool_choices import ToolChoice
 from pyresponses_ws.items.usage import ResponseUsage, ToolUsage
 from pyresponses_ws.model import WireModel
 
+if TYPE_CHECKING:
+    from pyresponses_ws.report import TurnReport
+
+if TYPE_CHECKING:
+    from pyresponses_ws.report import TurnReport
+
 __all__ = ["Response", "ResponseStatus"]
 
 ResponseStatus = Literal["completed", "failed", "in_progress", "cancelled", "queued", "incomplete"]
@@ -36,8 +42,12 @@ ResponseStatus = Literal["completed", "failed", "in_progress", "cancelled", "que
 class Response(WireModel):
     """One answer of the model, running or ended; fields in the order in which they come live.
 
-    ``created_at`` and ``completed_at`` are Unix times in seconds.
+    ``created_at`` and ``completed_at`` are Unix times in seconds. ``report`` tells how the turn
+    went that brought it; it is no part of the wire object, and None where there was no turn.
     """
+
+    # A slot, so that it stays out of ``__dict__``, which is the wire object.
+    __slots__ = ("_report",)
 
     id: str
     object: Literal["response"] = "response"
@@ -84,6 +94,24 @@ class Response(WireModel):
         | None
     ) = None
     prompt_cache_options: PromptCacheOptions | None = None
+
+    @property
+    def report(self) -> TurnReport | None:
+        """The report of the turn, set by the client."""
+        return getattr(self, "_report", None)
+
+    @report.setter
+    def report(self, report: TurnReport) -> None:
+        self._report = report
+
+    @property
+    def report(self) -> TurnReport | None:
+        """How the turn went that brought this response; None where there was no turn."""
+        return getattr(self, "_report", None)
+
+    @report.setter
+    def report(self, report: TurnReport) -> None:
+        self._report = report
 
     @property
     def output_text(self) -> str:

@@ -1,0 +1,90 @@
+"""Opens links: from the options to a connected socket with its reader."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import ssl
+from collections.abc import Callable
+from functools import partial
+
+from .._transport.base import Endpoint, Transport
+from .._transport.network import make_ssl_context
+from .._transport.websocket import WebSocketTransport
+from ..config import ClientConfig
+from ..errors import ConnectError
+from ..failures import normalize_error, to_error
+from .hook import call_hook
+from .keeper import Keeper
+from .link import Link, Owner
+from .reader import read
+from .threads import Threads
+
+#: Handshake statuses by which the API itself speaks; others speak of the way to it.
+_API_STATUSES = (401, 403, 429)
+
+
+class Dialer:
+    """Makes and opens links for one client. Safe for any thread."""
+
+    def __init__(self, config: ClientConfig, threads: Threads, keeper: Keeper) -> None:
+        self.config = config
+        self.threads = threads
+        self.keeper = keeper
+        self._numbers = itertools.count(1)
+        self._ssl_context = config.ssl_context
+        if config.ca_bundle or config.client_cert:
+            # Now, so that a file that is no certificate is reported where it was named.
+            self._ssl_context = self._make_ssl_context()
+
+    def make_link(self, owner: Owner) -> Link:
+        """A link that is not connected yet."""
+        return Link(
+            number=next(self._numbers),
+            host=self.config.host,
+            transport=self._make_transport(),
+            threads=self.threads,
+            owner=owner,
+        )
+
+    def open(self, link: Link, *, timeout: float) -> None:
+        """Connect it. Raises ConnectError, ConfigError, or an APIError of the handshake."""
+        endpoint = self._endpoint()
+        try:
+            link.open(endpoint, timeout=timeout, start_reader=self._start_reader)
+        except ConnectError as exc:
+            if exc.status == 401 or (exc.status in _API_STATUSES and _is_api_body(exc.body)):
+                details = normalize_error({"status": exc.status, **(exc.body or {})})
+                raise to_error(details) from exc
+            raise
+        self.keeper.watch(link)
+        call_hook(self.config.hooks.on_connect, link.report())
+
+    def _start_reader(self, link: Link) -> None:
+        self.threads.start(f"reader-{link.number}", partial(read, link))
+
+    def _endpoint(self) -> Endpoint:
+        if self.config.is_secure and self._ssl_context is None:
+            self._ssl_context = self._make_ssl_context()
+        return Endpoint(
+            url=self.config.websocket_url,
+            headers=self.config.handshake_headers(),
+            ssl_context=self._ssl_context if self.config.is_secure else None,
+        )
+
+    def _make_transport(self) -> Transport:
+        factory: Callable[[], Transport] | None = self.config.transport_factory
+        if factory is not None:
+            return factory()
+        return WebSocketTransport(run_with_deadline=self.threads.run_with_deadline)
+
+    def _make_ssl_context(self) -> ssl.SSLContext:
+        bundle = self.config.ca_bundle
+        return make_ssl_context(
+            ca_bundle=None if bundle is None else os.fspath(bundle),
+            client_cert=self.config.client_cert,
+        )
+
+
+def _is_api_body(body: object) -> bool:
+    return isinstance(body, dict) and isinstance(body.get("error"), dict)

@@ -1,0 +1,45 @@
+"""The reader thread: receives on one link until it ends, and does nothing else.
+
+Why it always ends: its only blocking call is ``Transport.receive``, which returns every few
+seconds, and raises once the peer is gone or anybody has called ``abort``. The keeper calls that
+for a silent peer, and a finalizer for a dropped client.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from .._transport.base import Close, TransportClosed
+from ..errors import ProtocolError
+from .link import Link
+
+logger = logging.getLogger("pyresponses_ws.reader")
+
+#: RFC 6455 section 7.4.1, protocol error: the peer sent what no Responses server may send.
+PROTOCOL_ERROR = 1002
+
+
+def read(link: Link) -> None:
+    """Run until the link ends, then end its turns."""
+    transport, now = link.transport, link.threads.clock.now
+    close = Close(reason="the reader failed")
+    seen = 0
+    try:
+        while True:
+            texts = transport.receive()
+            if transport.bytes_received != seen:
+                seen = transport.bytes_received
+                link.last_received = now()
+            if texts:
+                link.deliver(texts)
+            link.answer_ping()
+    except TransportClosed as end:
+        close = end.close
+    except ProtocolError as exc:
+        close = Close(code=PROTOCOL_ERROR, reason="protocol error", cause=exc)
+    except Exception as exc:
+        # Safety net: whatever went wrong, the turns must end.
+        logger.exception("link %d: the reader failed", link.number)
+        close = Close(reason="the reader failed", cause=exc)
+    finally:
+        link.finish(close)

@@ -1,0 +1,88 @@
+"""The reconnector thread: one per client; opens new links for connections that lost theirs.
+
+It blocks on the clock and in ``Session.reconnect``, which is bounded by the connect timer and ended
+early by ``Session.close``. It holds sessions weakly and ends when none waits.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from dataclasses import dataclass
+from typing import Protocol
+
+from .clock import Empty
+from .threads import Threads
+
+
+class Reconnectable(Protocol):
+    """What the thread asks of a session."""
+
+    def reconnect(self) -> float | None:
+        """Try once. Returns the seconds to wait before the next try, None when none is due."""
+
+
+@dataclass
+class _Job:
+    session: weakref.ref[Reconnectable]
+    due: float
+
+
+class Reconnector:
+    """Schedules reconnects. ``schedule`` and ``wake`` are safe from any thread."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._clock = threads.clock
+        # Anything put here makes the thread look again.
+        self._words = threads.queue()
+        # Guards the two below.
+        self._lock = threads.lock()
+        self._new: list[_Job] = []
+        self._is_running = False
+
+    def schedule(self, session: Reconnectable, delay: float) -> None:
+        """Try in ``delay`` seconds; starts the thread if none runs."""
+        job = _Job(weakref.ref(session), self._clock.now() + delay)
+        with self._lock:
+            self._new.append(job)
+            starts, self._is_running = not self._is_running, True
+        if starts:
+            self._threads.start("reconnector", self._run)
+        else:
+            self.wake()
+
+    def wake(self) -> None:
+        """Look again soon: a session was closed or dropped. Safe in a finalizer."""
+        self._words.put(None)
+
+    def _run(self) -> None:
+        jobs: list[_Job] = []
+        while True:
+            with self._lock:
+                jobs = [job for job in jobs + self._new if job.session() is not None]
+                self._new.clear()
+                if not jobs:
+                    self._is_running = False
+                    return
+            now = self._clock.now()
+            jobs = [job for job in jobs if job.due > now or self._try(job)]
+            due = min((job.due for job in jobs), default=-math.inf)
+            if due > -math.inf:
+                self._wait(due)
+
+    def _try(self, job: _Job) -> bool:
+        """Make one attempt; returns whether another is due."""
+        session = job.session()
+        delay = session.reconnect() if session is not None else None
+        if delay is None:
+            return False
+        job.due = self._clock.now() + delay
+        return True
+
+    def _wait(self, due: float) -> None:
+        try:
+            self._clock.get(self._words, due)
+        except Empty:
+            return
+

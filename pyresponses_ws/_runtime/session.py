@@ -1,0 +1,279 @@
+"""One logical connection that outlives its links.
+
+The reader of the current link tells the session what comes and how the link ends; the reconnector
+opens the next one. Whoever holds the session keeps it alive; readers and reconnector do not.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import weakref
+from typing import Any
+
+from .. import codec
+from .._protocol.backoff import Backoff
+from .._protocol.latest import LatestResponses
+from .._protocol.link import (
+    CONNECTION_LIFE,
+    ConnectionSignal,
+    ConnectionState,
+    is_retryable_close,
+)
+from .._protocol.machine import advance
+from .._transport.base import Close
+from ..errors import (
+    APIError,
+    ClosedError,
+    ConfigError,
+    ConnectionLostError,
+    ReconnectError,
+    RequestTooLargeError,
+    ResponsesWSError,
+)
+from ..events import Event
+from ..report import CloseInfo
+from .dialer import Dialer
+from .dispatcher import EVERY, Listeners
+from .link import Link, SendError
+from .mailbox import Discard, Mailbox
+from .reconnector import Reconnector
+
+#: Seconds that a peer gets to answer our close frame.
+_GOODBYE_WAIT = 1.0
+
+
+def _shut(pid: int, links: list[Link], reconnector: Reconnector) -> None:
+    """Cut the link of a session that nobody holds any more. A finalizer: no lock, no thread."""
+    if os.getpid() == pid:
+        for link in list(links):
+            link.transport.abort()
+        reconnector.wake()
+
+
+class Session:
+    """State, current link and readers of one logical connection. Safe for any thread."""
+
+    def __init__(self, dialer: Dialer, reconnector: Reconnector) -> None:
+        threads = dialer.threads
+        self.dialer = dialer
+        self.listeners = Listeners(threads)
+        self.rng = random.Random()
+        self._reconnector = reconnector
+        # Guards what follows; never held across I/O, a put, a callback or a wait.
+        self._lock = threads.lock()
+        self._state = ConnectionState.IDLE
+        # At most one: the link that is open or opening. A list, for the finalizer to see.
+        self._links: list[Link] = []
+        self._latest = LatestResponses()
+        self._backoff = Backoff(tuple(dialer.config.retry_delays))
+        self._last_close: CloseInfo | None = None
+        # Set by ``close``; a connection that gave up still has letters to read.
+        self._is_finished = False
+        # Who reads which lane; None is the iteration over everything.
+        self._inboxes: dict[str | None, Mailbox] = {}
+        self._finalizer = weakref.finalize(self, _shut, os.getpid(), self._links, reconnector)
+
+    # --- state --------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> ConnectionState:
+        return self._state
+
+    @property
+    def is_closed(self) -> bool:
+        return self._state is ConnectionState.CLOSED
+
+    @property
+    def is_finished(self) -> bool:
+        """Closed by its user: whoever reads stops at once."""
+        return self._is_finished
+
+    def links(self) -> list[Link]:
+        """The current link, if there is one."""
+        return list(self._links)
+
+    @property
+    def last_close(self) -> CloseInfo | None:
+        return self._last_close
+
+    def latest_response_id(self, lane: str | None, *, of_any: bool = False) -> str | None:
+        """Id to continue, if the server still knows it."""
+        with self._lock:
+            return self._latest.of_any() if of_any else self._latest.of_lane(lane)
+
+    def _signal(self, signal: ConnectionSignal) -> None:
+        """Requires holding _lock."""
+        self._state = advance(CONNECTION_LIFE, self._state, signal)
+
+    # --- opening ------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Open the first link. Raises what ``Dialer.open`` raises; the session is closed then."""
+        with self._lock:
+            self._signal(ConnectionSignal.CONNECT)
+        try:
+            self._open_link()
+        except BaseException:
+            with self._lock:
+                if self._state is ConnectionState.CONNECTING:
+                    self._signal(ConnectionSignal.CONNECT_FAILED)
+            raise
+
+    def _open_link(self) -> None:
+        link = self.dialer.make_link(self)
+        with self._lock:
+            if self._state is ConnectionState.CLOSED:
+                raise ClosedError("the connection was closed")
+            self._links[:] = [link]
+        self.dialer.open(link, timeout=self.dialer.config.timeouts.connect)
+
+    def reconnect(self) -> float | None:
+        """Make one attempt; see ``Reconnectable``."""
+        if self._state is not ConnectionState.RECONNECTING:
+            return None
+        try:
+            self._open_link()
+        except (ConfigError, APIError, ClosedError) as exc:
+            # Another attempt would get the same answer.
+            self._give_up(exc)
+        except ResponsesWSError as exc:
+            with self._lock:
+                self._signal(ConnectionSignal.RETRY_FAILED)
+                delay = self._backoff.next_delay(self.rng)
+            if delay is not None:
+                return delay
+            self._give_up(exc)
+        return None
+
+    def _give_up(self, cause: ResponsesWSError) -> None:
+        with self._lock:
+            if self._state is ConnectionState.CLOSED:
+                return
+            self._signal(ConnectionSignal.GAVE_UP)
+            inboxes, attempts = list(self._inboxes.values()), self._backoff.attempts
+        error = ReconnectError(f"gave up after {attempts} attempts: {cause}", attempts=attempts)
+        error.__cause__ = cause
+        for inbox in inboxes:
+            inbox.fail(error)
+        self.listeners.tell("error", error)
+
+    # --- sending ------------------------------------------------------------------------------
+
+    def current_link(self) -> Link:
+        """The open link. Raises ClosedError, naming the state."""
+        with self._lock:
+            links = list(self._links) if self._state is ConnectionState.OPEN else []
+        if not links:
+            raise ClosedError(
+                f"the connection is {self._state.value}, not open; nothing was sent"
+            )
+        return links[0]
+
+    def send(self, command: dict[str, Any]) -> None:
+        """Send one command. Raises ClosedError, RequestTooLargeError, ConnectionLostError."""
+        payload = codec.dumps(command)
+        limit = self.dialer.config.max_request_bytes
+        if len(payload) > limit:
+            raise RequestTooLargeError(
+                f"the command has {len(payload):,} bytes, above max_request_bytes ({limit:,})"
+            )
+        link, slot = self.current_link(), Discard()
+        is_create = command.get("type") == "response.create"
+        if is_create and not link.begin(slot, command.get("stream_id"), alone=False):
+            raise ClosedError("the link is about to close; send again once the next one is open")
+        try:
+            link.send(payload, progress_timeout=self.dialer.config.timeouts.send)
+        except SendError as exc:
+            close = exc.close
+            raise ConnectionLostError(
+                f"the link was lost while sending (close code {close.code})",
+                code=close.code,
+                reason=close.reason,
+            ) from exc.__cause__
+        except BaseException:
+            link.abandon(slot)
+            raise
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def inbox(self, lane: str | None) -> Mailbox:
+        """The mailbox of a lane, buffering from its first use; None reads every lane."""
+        with self._lock:
+            if lane not in self._inboxes:
+                threads = self.dialer.threads
+                self._inboxes[lane] = Mailbox(threads.clock, threads.queue())
+            return self._inboxes[lane]
+
+    # --- Owner of the links -------------------------------------------------------------------
+
+    def link_opened(self, link: Link) -> None:
+        """Go to the open state, before the reader can tell that it is lost again."""
+        with self._lock:
+            if self._state is ConnectionState.CLOSED:
+                raise ClosedError("the connection was closed while it opened")
+            self._signal(ConnectionSignal.CONNECTED)
+        self.listeners.tell("open", link.report())
+
+    def link_received(self, link: Link, events: list[Event], size: int) -> None:
+        """Note what came, and pass it on."""
+        with self._lock:
+            if self._state is ConnectionState.CLOSED:
+                return
+            # Good only now: a server that accepts and drops must not be hammered.
+            self._backoff.reset()
+            for event in events:
+                self._latest.receive_event(event)
+            inboxes = list(self._inboxes.items())
+        for lane, inbox in inboxes:
+            own = events if lane is None else [x for x in events if x.stream_id == lane]
+            if own:
+                inbox.put(own, size)
+        for event in events:
+            self.listeners.tell(event.type, event)
+            self.listeners.tell(EVERY, event)
+
+    def link_ended(self, link: Link) -> None:
+        """Say so once to each reader, and have the next link opened where that makes sense."""
+        close = link.close or Close()
+        is_retryable = is_retryable_close(close.code)
+        with self._lock:
+            if link not in self._links or not link.opened_at:
+                return
+            self._links.clear()
+            info = CloseInfo(code=close.code, reason=close.reason, retryable=is_retryable)
+            self._last_close = info
+            self._latest.lose_link()
+            was_closed = self._state is ConnectionState.CLOSED
+            if not was_closed:
+                self._signal(
+                    ConnectionSignal.LOST if is_retryable else ConnectionSignal.CLOSE
+                )
+            inboxes = list(self._inboxes.values())
+            delay = self._backoff.next_delay(self.rng) if is_retryable else None
+        self.listeners.tell("close", info)
+        if was_closed:
+            return
+        for inbox in inboxes:
+            inbox.lose(close, is_provoked=False)
+        if is_retryable:
+            self._reconnector.schedule(self, delay or 0.0)
+
+    # --- closing ------------------------------------------------------------------------------
+
+    def close(self, code: int, reason: str) -> None:
+        """Close for good: no event comes after. Idempotent; waits at most about a second."""
+        with self._lock:
+            if self._state is not ConnectionState.CLOSED:
+                self._signal(ConnectionSignal.CLOSE)
+            self._is_finished = True
+            links, inboxes = list(self._links), list(self._inboxes.values())
+        for inbox in inboxes:
+            inbox.cancel()
+        for link in links:
+            link.say_goodbye(code, reason)
+            link.ended.wait(_GOODBYE_WAIT)
+            link.abort(Close(code=code, reason=reason))
+            link.ended.wait(_GOODBYE_WAIT)
+        self._reconnector.wake()
+        self.listeners.close()

@@ -1,0 +1,60 @@
+"""Where a turn gets its link from: what the pool and a connection's lane have in common."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+from ..config import ClientConfig, Replay
+from .clock import Clock
+from .link import Link
+from .mailbox import Mailbox
+
+
+class LinkSource(Protocol):
+    """Leases links. Safe for any thread."""
+
+    #: For jitter: it spreads clients out and guards nothing.
+    rng: random.Random
+
+    @property
+    def config(self) -> ClientConfig: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def replay(self) -> Replay:
+        """Whether a lost turn may be sent again here."""
+
+    @property
+    def is_closed(self) -> bool:
+        """No turn may begin, and running ones are being cut."""
+
+    def make_mailbox(self) -> Mailbox:
+        """A fresh mailbox on this source's clock."""
+
+    def lease(
+        self,
+        mailbox: Mailbox,
+        *,
+        prefer: str | None,
+        timeout: float,
+        on_link: Callable[[Link], None],
+    ) -> bool:
+        """Find or open a link; it is then ``mailbox``'s until its terminal event.
+
+        ``prefer`` is a response id whose state the link should hold. ``on_link`` is told the link
+        before it is opened, so that another thread can abort it. Returns whether the link was open
+        already. Raises ConnectError, ConfigError, an APIError of the handshake, or ClosedError.
+        """
+
+    def abandon(self, link: Link | None, mailbox: Mailbox) -> None:
+        """Give a turn up, wherever it had got to; an interrupt may have hidden its link."""
+
+    def drop(self, link: Link | None, mailbox: Mailbox) -> None:
+        """Like ``abandon``, for finalizers: somebody else does it soon."""
+
+    def count_turn(self, *, attempts: int) -> None:
+        """Note that a turn has ended."""

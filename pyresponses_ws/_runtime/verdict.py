@@ -1,0 +1,46 @@
+"""From what ended a turn to the exception that says so."""
+
+from __future__ import annotations
+
+from .._protocol.recovery import Decision
+from .._protocol.turn import Ending
+from .._transport.base import Close
+from ..errors import (
+    ConnectionLostError,
+    DeliveryUnknownError,
+    ResponseFailedError,
+    ResponsesWSError,
+    TurnTimeoutError,
+)
+from ..failures import to_error
+
+
+def lost_error(decision: Decision, close: Close) -> ResponsesWSError:
+    """The error for a link that was lost, of the class that the recovery table chose."""
+    reason = f": {close.reason}" if close.reason else ""
+    what = f"the link was lost (close code {close.code}{reason})"
+    if decision.error is None:
+        return ConnectionLostError(what, code=close.code, reason=close.reason)
+    if decision.error is DeliveryUnknownError:
+        what += "; whether the request ran is unknown, so it was not sent again"
+    else:
+        what += " after output had been handed over, so the request was not sent again"
+    return decision.error(what)
+
+
+def ending_error(ending: Ending) -> ResponsesWSError:
+    """The error for a terminal event that is no success."""
+    details, response = ending.details, ending.response
+    if response is None and details is not None:
+        return to_error(details)
+    message = details.message if details is not None else None
+    return ResponseFailedError(
+        f"the response ended as {ending.kind}" + (f": {message}" if message else ""),
+        code=details.code if details is not None else None,
+        response=response,
+    )
+
+
+def timeout_error(phase: str, seconds: float) -> TurnTimeoutError:
+    """The error for a timer by which the caller gave up."""
+    return TurnTimeoutError(f"the turn's {phase} timer of {seconds:g} s ran out", phase=phase)

@@ -1,0 +1,222 @@
+"""The client: what a program makes once and calls for every turn."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from ._runtime.delivery import Delivery
+from ._runtime.dialer import Dialer
+from ._runtime.history import HistorySizes
+from ._runtime.keeper import Keeper
+from ._runtime.pool import Pool
+from ._runtime.reconnector import Reconnector
+from ._runtime.threads import Threads
+from .config import ApiKey, ClientConfig, Hooks, Replay, Timeouts, config_from_environment
+from .connection import Connection
+from .errors import ClosedError, ConfigError
+from .prepare import prepare_turn
+from .report import ClientStats
+from .stream import ResponseStream
+
+if TYPE_CHECKING:
+    from ._runtime.clock import Clock
+    from ._transport.base import Transport
+    from .items import Response
+
+
+class _Default:
+    """Stands for "the client's own timeout", since None means "no limit"."""
+
+    def __repr__(self) -> str:
+        return "<default>"
+
+
+_DEFAULT = _Default()
+Timeout = float | None | _Default
+
+
+class ResponsesClient:
+    """A synchronous client of the Responses API over WebSocket.
+
+    Construction opens nothing and starts no thread. Every method may be called from any thread;
+    turns that run at the same time use a link each. ``with`` is optional: a client that is
+    dropped closes its sockets and ends its threads.
+
+    ``api_key`` may be a callable, asked before each connect. What is not given comes from
+    ``OPENAI_API_KEY``, ``OPENAI_BASE_URL``, ``OPENAI_ORG_ID`` and ``OPENAI_PROJECT_ID``.
+    ``base_url`` takes http, https, ws and wss; ``/responses`` is appended and a query kept.
+    Raises ConfigError for an option that is unknown, malformed or at odds with another.
+    """
+
+    def __init__(
+        self,
+        api_key: ApiKey | None = None,
+        *,
+        base_url: str | None = None,
+        websocket_base_url: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        timeouts: Timeouts | None = None,
+        replay: Replay | None = None,
+        retry_delays: Sequence[float] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        ca_bundle: str | os.PathLike[str] | None = None,
+        client_cert: str | tuple[str, str] | None = None,
+        allow_insecure: bool | None = None,
+        max_request_bytes: int | None = None,
+        hooks: Hooks | None = None,
+        transport_factory: Callable[[], Transport] | None = None,
+        clock: Clock | None = None,
+        **unknown: Any,
+    ) -> None:
+        options = {
+            "api_key": api_key,
+            "base_url": base_url,
+            "websocket_base_url": websocket_base_url,
+            "organization": organization,
+            "project": project,
+            "headers": headers,
+            "query": query,
+            "timeouts": timeouts,
+            "replay": replay,
+            "retry_delays": retry_delays,
+            "ssl_context": ssl_context,
+            "ca_bundle": ca_bundle,
+            "client_cert": client_cert,
+            "allow_insecure": allow_insecure,
+            "max_request_bytes": max_request_bytes,
+            "hooks": hooks,
+            "transport_factory": transport_factory,
+            **unknown,
+        }
+        self._config: ClientConfig = config_from_environment(options)
+        threads = Threads(clock)
+        keeper = Keeper(threads, self._config.timeouts)
+        self._dialer = Dialer(self._config, threads, keeper)
+        self._pool = Pool(self._dialer)
+        self._sizes = HistorySizes(threads)
+        self._reconnector = Reconnector(threads)
+        # Connections that close() must close too; weak, so that dropped ones can go.
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+    def __repr__(self) -> str:
+        return f"ResponsesClient(host={self._config.host!r})"
+
+    def __enter__(self) -> ResponsesClient:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def responses(self) -> Responses:
+        """The same methods under the official package's name."""
+        return Responses(self)
+
+    @overload
+    def create(
+        self, *, stream: Literal[True], timeout: Timeout = ..., **turn: Any
+    ) -> ResponseStream: ...
+
+    @overload
+    def create(
+        self, *, stream: Literal[False] | None = ..., timeout: Timeout = ..., **turn: Any
+    ) -> Response: ...
+
+    def create(
+        self, *, stream: bool | None = None, timeout: Timeout = _DEFAULT, **turn: Any
+    ) -> Response | ResponseStream:
+        """Run a turn and return its Response, complete or incomplete.
+
+        Parameters are the wire's own (``model``, ``input``, ``tools``, ...); unknown ones and
+        ``extra_body`` pass through, None means "not given". ``timeout`` in seconds limits the whole
+        turn (default ``Timeouts.create_total``; None: no limit). ``response.report`` tells how it
+        went. With ``stream=True`` it is :meth:`stream`.
+
+        Raises ConfigError, UsageError and RequestTooLargeError before anything is sent; then
+        ConnectError, APIError, TurnError, ProtocolError or ConnectionLostError.
+        """
+        if stream:
+            return self.stream(timeout=timeout, **turn)
+        limit = self._config.timeouts.create_total
+        delivery = self._begin(turn, limit if isinstance(timeout, _Default) else timeout)
+        response = delivery.result()
+        response.report = delivery.report
+        return response
+
+    def stream(self, *, timeout: Timeout = _DEFAULT, **turn: Any) -> ResponseStream:
+        """Send a turn and return the iterator of its events; see :meth:`create`.
+
+        ``timeout`` defaults to ``Timeouts.total``, which is no limit.
+        """
+        turn.pop("stream", None)
+        limit = self._config.timeouts.total
+        return ResponseStream(
+            self._begin(turn, limit if isinstance(timeout, _Default) else timeout)
+        )
+
+    def warm_up(self, *, timeout: Timeout = _DEFAULT, **turn: Any) -> Response:
+        """Have the server prepare a turn's state without output (``generate: false``).
+
+        The returned id can be continued by ``previous_response_id``. Without ``input``,
+        instructions and tools alone are prepared.
+        """
+        turn.setdefault("input", [])
+        turn["generate"] = False
+        return self.create(stream=None, timeout=timeout, **turn)
+
+    def connect(self) -> Connection:
+        """Open a connection of one's own, the low level. Raises what the first connect raises.
+
+        Later losses are repaired by reconnecting in the background.
+        """
+        if self._pool.is_closed:
+            raise ClosedError("the client is closed; make a new ResponsesClient")
+        connection = Connection(self._dialer, self._reconnector, self._sizes)
+        self._connections.add(connection)
+        connection.open()
+        return connection
+
+    def stats(self) -> ClientStats:
+        """Counts of links, turns and bytes, now."""
+        return self._pool.stats()
+
+    def close(self, timeout: float = 5) -> None:
+        """Take no new turn, wait up to ``timeout`` seconds for running ones, then cancel them.
+
+        Connections are closed with 1000. Idempotent; any thread.
+        """
+        if not timeout >= 0:
+            raise ConfigError(f"timeout must be 0 or more seconds, got {timeout!r}")
+        for connection in list(self._connections):
+            connection.close()
+        self._pool.close(timeout)
+
+    def _begin(self, turn: Mapping[str, Any], total: float | None) -> Delivery:
+        if total is not None and not total > 0:
+            raise ConfigError(f"timeout must be above 0 seconds, or None; got {total!r}")
+        request = prepare_turn(turn, max_bytes=self._config.max_request_bytes)
+        delivery = Delivery(self._pool, self._sizes, request, total=total)
+        delivery.start()
+        return delivery
+
+
+class Responses:
+    """``client.responses``: code written for the official package moves over by one line."""
+
+    def __init__(self, client: ResponsesClient) -> None:
+        self.create = client.create
+        self.stream = client.stream
+        self.connect = client.connect
