@@ -12,7 +12,7 @@ from pyresponses_ws.cli.folder import Folder
 from pyresponses_ws.errors import ToolError
 
 if TYPE_CHECKING:
-    from pyresponses_ws import Response, ResponsesClient
+    from pyresponses_ws import Response, ResponsesClient, TurnReport
     from pyresponses_ws.items import ResponseFunctionToolCall
 
 #: One turn's report as plain JSON, with its tool calls and tokens.
@@ -134,7 +134,7 @@ class Tour:
         if response.output_text:
             self._screen.show("\n")
         self._previous = response.id
-        self._rows.append(_row(response))
+        self._rows.append(_row(response, stream.report))
         return response
 
     def _run(self, call: ResponseFunctionToolCall) -> dict[str, Any]:
@@ -153,10 +153,10 @@ def _calls(response: Response) -> list[ResponseFunctionToolCall]:
     return [item for item in response.output if item.type == "function_call"]
 
 
-def _row(response: Response) -> Row:
+def _row(response: Response, report: TurnReport) -> Row:
     usage = response.usage
     return {
-        **response.report.to_dict(),
+        **report.to_dict(),
         "tool_calls": len(_calls(response)),
         "input_tokens": usage.input_tokens if usage else 0,
         "output_tokens": usage.output_tokens if usage else 0,

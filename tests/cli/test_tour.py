@@ -30,8 +30,8 @@ class ScriptedStream:
             output=calls,
             output_text=text,
             usage=None,
-            report=TurnReport(events=number),
         )
+        self.report = TurnReport(events=number)
 
     def __enter__(self) -> ScriptedStream:
         return self
