@@ -65,13 +65,20 @@ def _hold_conversation(*, is_quiet: bool) -> list[Row]:
     from pyresponses_ws.cli.tour import Screen, Tour
     from pyresponses_ws.testing import LocalServer
 
-    folder = Folder(Path.cwd())
+    folder = Folder(_current_folder())
     answers = None if is_quiet else sys.stdout
     screen = Screen(answers=answers, notes=sys.stderr)
     with LocalServer() as server:
         screen.note(f"embedded server: {server.base_url}")
         with ResponsesClient(api_key="demo", base_url=server.base_url) as client:
             return Tour(client, folder, screen).walk()
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as exc:
+        raise ConfigError("the current folder is gone; change to one that exists") from exc
 
 
 def _totals(rows: list[Row]) -> Row:

@@ -103,7 +103,11 @@ def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _label(entry: os.DirEntry[str]) -> str:
-    return f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+    try:
+        is_folder = entry.is_dir()
+    except OSError:  # a circle of links
+        is_folder = False
+    return f"{entry.name}/" if is_folder else entry.name
 
 
 def _walk(top: Path) -> Iterator[Path]:

@@ -113,6 +113,13 @@ def test_a_missing_extra_is_named(
     )
 
 
+def test_a_folder_that_is_gone_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody deleted the folder that the shell stands in."""
+    folder.rmdir()
+    assert main(["demo"]) == 1
+    assert capsys.readouterr().err.startswith("pyresponses-ws: the current folder is gone")
+
+
 def test_interrupt_in_the_middle_of_a_turn(folder: Path) -> None:
     """Ctrl-C while an answer streams ends client and server, with 130 and no traceback."""
     program = (

@@ -28,6 +28,13 @@ def test_listing_names_files_and_folders(root: Path) -> None:
     assert Folder(root).list_files(".") == "README.md\ndocs/"
 
 
+def test_listing_looks_through_links(root: Path) -> None:
+    """A link to a folder can be listed like one; a circle of links is just a name."""
+    (root / "alias").symlink_to("docs")
+    (root / "loop").symlink_to("loop")
+    assert Folder(root).list_files(".") == "README.md\nalias/\ndocs/\nloop"
+
+
 def test_listing_of_an_empty_folder_says_so(tmp_path: Path) -> None:
     """No name at all would read like a failure."""
     assert Folder(tmp_path).list_files(".") == "(empty)"
