@@ -17,12 +17,7 @@ from pyresponses_ws.errors import ProtocolError, UsageError
 from pyresponses_ws.events.base import Event, UnknownEvent
 from pyresponses_ws.events.table import EVENTS
 from pyresponses_ws.items.families import ITEMS
-from pyresponses_ws.model import Decoder, WireModel, build, nested_of, plain
-
-try:
-    import orjson
-except ImportError:
-    orjson = None  # type: ignore[assignment]
+from pyresponses_ws.model import Decoder, WireModel, build, foreign_json, nested_of, plain
 
 if TYPE_CHECKING:
     from pyresponses_ws.items.families import ResponseItem
@@ -41,13 +36,27 @@ __all__ = [
     "parse_event",
 ]
 
-#: Levels of nesting that both readers can handle, with room for the caller's own stack: the
-#: standard library gives up after about 1,000 frames, orjson after 1,024 levels. Real frames have
-#: some ten levels, JSON schemas in them some more.
-MAX_DEPTH = 200
+#: Levels of nesting that are read and written. The standard library gives up after about 1,000
+#: levels less the caller's own stack, orjson after 1,024, and a copy takes two frames a level.
+#: Real messages have some ten levels, JSON schemas in them a few more.
+MAX_DEPTH = 128
 
 #: From here on orjson makes an integer a float.
 _HUGE = 2.0**63
+
+
+def _import_orjson() -> Any:
+    """Return the optional module, or None."""
+    try:
+        import orjson
+    except ImportError:
+        return None
+    return orjson
+
+
+_orjson = _import_orjson()
+
+_ATOMS = frozenset({str, int, bool, type(None)})
 
 _new = object.__new__
 
@@ -60,15 +69,14 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-_scan = _decoder.scan_once
+_scan = cast(Any, _decoder).scan_once  # the C scanner, without a search for spaces first
 
 
 def loads_json(text: str | bytes) -> Any:
     """Read JSON by the standard library. Raises ProtocolError."""
     value = _scan_json(text)
-    if type(value) is dict and _is_flat(value):
-        return value
-    _has_huge_float(value)
+    if len(text) > 2 * MAX_DEPTH:  # a bracket opened and one closed for each level
+        _holds_huge_float(value)
     return value
 
 
@@ -96,35 +104,29 @@ def loads_orjson(text: str | bytes) -> Any:
     Raises ProtocolError.
     """
     try:
-        value = orjson.loads(text)
+        value = _orjson.loads(text)
     except ValueError:
         return loads_json(text)
-    if type(value) is dict and _is_flat(value):
-        return value
-    return loads_json(text) if _has_huge_float(value) else value
+    if type(value) is dict:
+        for child in value.values():
+            if type(child) not in _ATOMS and (child or type(child) is float):
+                break
+        else:
+            return value  # flat, like most messages: no need to look closer
+    return loads_json(text) if _holds_huge_float(value) else value
 
 
-def _is_flat(value: dict[str, Any]) -> bool:
-    """Whether there is no float in an object, and nothing in its arrays and objects."""
-    for child in value.values():
-        kind = type(child)
-        if kind is float or (child and (kind is list or kind is dict)):
-            return False
-    return True
-
-
-def _has_huge_float(value: Any) -> bool:
+def _holds_huge_float(value: Any) -> bool:
     """Whether a float may have been an integer. Raises ProtocolError for too much nesting."""
     found = False
-    level = [[value]]
+    level: Any = [[value]]
     for _ in range(MAX_DEPTH + 1):
         deeper: list[Any] = []
         for parent in level:
             for child in parent.values() if type(parent) is dict else parent:
-                kind = type(child)
-                if kind is dict or kind is list:
+                if isinstance(child, (dict, list)):
                     deeper.append(child)
-                elif kind is float and not -_HUGE < child < _HUGE:
+                elif type(child) is float and not -_HUGE < child < _HUGE:
                     found = True
         if not deeper:
             return found
@@ -134,7 +136,7 @@ def _has_huge_float(value: Any) -> bool:
 
 #: Reads JSON text: a ``str``, or UTF-8. NaN and Infinity are refused; of equal keys the last one
 #: counts. Raises ProtocolError. Tests replace it to choose a reader.
-loads = loads_json if orjson is None else loads_orjson
+loads = loads_json if _orjson is None else loads_orjson
 
 
 # ---------------------------------------------------------------- typing
@@ -148,9 +150,14 @@ def parse_event(source: str | bytes | Mapping[str, Any]) -> Event:
     An unknown ``type`` makes an UnknownEvent; values of unexpected kinds stay plain JSON.
     Raises ProtocolError for anything that is no JSON object with a string as ``type``.
     """
-    if isinstance(source, (str, bytes)):
+    if type(source) is str or isinstance(source, (str, bytes)):
         return decode_event(loads(source))
-    return decode_event(plain(dict(source)) if isinstance(source, Mapping) else source)
+    try:
+        return decode_event(plain(dict(source)))
+    except (TypeError, ValueError) as exc:
+        raise ProtocolError("an event is a JSON object", text=repr(source)) from exc
+    except RecursionError as exc:
+        raise ProtocolError("an event that is nested too deeply, or contains itself") from exc
 
 
 def decode_event(data: dict[str, Any]) -> Event:
@@ -161,7 +168,7 @@ def decode_event(data: dict[str, Any]) -> Event:
         cls, nested = _look_up(data)
     for key, decode in nested:
         value = data.get(key)
-        if value:
+        if value or value == {}:  # an empty array has nothing to type, and comes with each delta
             data[key] = decode(value)
     event = _new(cls)
     event.__dict__ = data
@@ -201,7 +208,7 @@ def decode_command(data: dict[str, Any]) -> WireModel | dict[str, Any]:
 # ---------------------------------------------------------------- writing
 
 
-class _Refusal(Exception):
+class _RefusedError(Exception):
     """A value has no JSON; the path to it grows while the error travels up."""
 
     def __init__(self, reason: str) -> None:
@@ -222,12 +229,12 @@ def dumps(value: Any) -> bytes:
     """
     try:
         checked = _checked(value, 0)
-    except _Refusal as refusal:
-        place = refusal.path.lstrip(".") or "the value"
-        raise UsageError(f"{place} cannot be sent as JSON: {refusal.reason}") from refusal
-    if orjson is not None:
+    except _RefusedError as refused:
+        place = refused.path.lstrip(".") or "the value"
+        raise UsageError(f"{place} cannot be sent as JSON: {refused.reason}") from refused
+    if _orjson is not None:
         try:
-            return orjson.dumps(checked)
+            return cast(bytes, _orjson.dumps(checked))
         except TypeError:
             pass  # an integer beyond 64 bits
     return _encoder.encode(checked).encode("utf-8")
@@ -243,7 +250,7 @@ def _checked(value: Any, depth: int) -> Any:
     if kind is float:
         return _checked_float(value)
     if depth > MAX_DEPTH:
-        raise _Refusal(f"it has more than {MAX_DEPTH} levels of nesting, or contains itself")
+        raise _RefusedError(f"it has more than {MAX_DEPTH} levels of nesting, or contains itself")
     if kind is dict:
         return _checked_object(value, depth)
     if kind is list or kind is tuple:
@@ -255,23 +262,24 @@ def _checked_text(text: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise _Refusal("it holds a lone surrogate, half of a character") from None
+        raise _RefusedError("it holds a lone surrogate, half of a character") from None
     return text
 
 
 def _checked_float(number: float) -> float:
     if not math.isfinite(number):
-        raise _Refusal(f"JSON has no {number}")
+        raise _RefusedError(f"JSON has no {number}")
     return number
 
 
 def _checked_array(values: Any, depth: int) -> list[Any]:
-    array = []
+    index = 0
+    array = list(values)
     try:
-        for each in values:
-            array.append(_checked(each, depth + 1))
-    except _Refusal as refusal:
-        refusal.path = f"[{len(array)}]{refusal.path}"
+        for index, each in enumerate(array):
+            array[index] = _checked(each, depth + 1)
+    except _RefusedError as refused:
+        refused.path = f"[{index}]{refused.path}"
         raise
     return array
 
@@ -282,10 +290,10 @@ def _checked_object(pairs: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     try:
         for key, each in pairs.items():
             if not isinstance(key, str):
-                raise _Refusal(f"a key of an object must be a string, not {type(key).__name__}")
+                raise _RefusedError(f"a key must be a string, not {type(key).__name__}")
             wire[_checked(str.__str__(key), depth)] = _checked(each, depth + 1)
-    except _Refusal as refusal:
-        refusal.path = f".{key}{refusal.path}"
+    except _RefusedError as refused:
+        refused.path = f".{key}{refused.path}"
         raise
     return wire
 
@@ -305,8 +313,6 @@ def _simplified(value: Any) -> Any:
 
 
 def _simplified_foreign(value: Any) -> Any:
-    if hasattr(type(value), "model_dump"):
-        return plain(value)
-    if hasattr(type(value), "to_dict"):
-        return value.to_dict()
-    raise _Refusal(f"{type(value).__name__} is no type that JSON has")
+    if hasattr(type(value), "model_dump") or hasattr(type(value), "to_dict"):
+        return foreign_json(value)
+    raise _RefusedError(f"{type(value).__name__} is no type that JSON has")

@@ -17,7 +17,7 @@ import importlib
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
-from functools import lru_cache, update_wrapper
+from functools import cache
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -59,14 +59,15 @@ class _Guarded:
 
     def __init__(self, function: Any) -> None:
         self._function = function
-        update_wrapper(self, getattr(function, "__func__", function))
+        wrapped = getattr(function, "__func__", function)
+        self._name = wrapped.__name__
+        self.__doc__ = wrapped.__doc__
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self._function.__get__(instance, owner)
 
     def __set__(self, instance: object, value: object) -> None:
-        name = self._function.__name__
-        raise AttributeError(f"{name!r} of {type(instance).__name__!r} is a method, not a field")
+        raise AttributeError(f"{self._name!r} of {type(instance).__name__!r} cannot be set")
 
 
 def guarded(method: _F) -> _F:
@@ -74,17 +75,32 @@ def guarded(method: _F) -> _F:
     return cast(_F, _Guarded(method))
 
 
+class _ClassValue:
+    """An attribute of the class that a wire key cannot hide from an instance."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self._value
+
+    def __set__(self, instance: object, value: object) -> None:
+        raise AttributeError(f"{type(instance).__name__!r} cannot change its class")
+
+
 class _Renamed:
     """A field whose wire key is not its attribute name."""
 
-    def __init__(self, key: str, required: bool) -> None:
+    def __init__(self, key: str, default: Any) -> None:
         self.key = key
-        self.required = required
+        self._default = default
 
     def __get__(self, instance: object | None, owner: type) -> Any:
-        if instance is None and self.required:
+        if instance is not None:
+            return instance.__dict__.get(self.key)
+        if self._default is MISSING:
             raise AttributeError(f"{owner.__name__} has no default for {self.key!r}")
-        return None if instance is None else instance.__dict__.get(self.key)
+        return self._default
 
     def __set__(self, instance: object, value: Any) -> None:
         instance.__dict__[self.key] = value
@@ -95,9 +111,9 @@ class _Renamed:
         del instance.__dict__[self.key]
 
 
-def renamed(key: str, *, required: bool = False) -> Any:
+def renamed(key: str, *, default: Any = MISSING) -> Any:
     """Declare a field whose wire key is a Python keyword or the name of a method."""
-    return _Renamed(key, required)
+    return _Renamed(key, default)
 
 
 class Slot(NamedTuple):
@@ -126,6 +142,7 @@ class WireModel(DataClassJsonMixin):
         """Make the class a dataclass; its ``__init__`` and the rest come from here."""
         super().__init_subclass__(**options)
         dataclass(init=False, eq=False, repr=False, kw_only=True)(cls)
+        cls.__dataclass_fields__ = cast(Any, _ClassValue(cls.__dataclass_fields__))
 
     if not TYPE_CHECKING:
         # Type checkers know the fields, and would take these two for "anything goes".
@@ -175,9 +192,11 @@ class WireModel(DataClassJsonMixin):
             raise TypeError(f"{cls.__name__}.from_dict needs a mapping, not {type(kvs).__name__}")
         return build(cls, {key: plain(value) for key, value in kvs.items()})
 
-    to_json = guarded(DataClassJsonMixin.to_json)
-    from_json = guarded(classmethod(DataClassJsonMixin.from_json.__func__))  # type: ignore[attr-defined]
-    schema = guarded(classmethod(DataClassJsonMixin.schema.__func__))  # type: ignore[attr-defined]
+    if not TYPE_CHECKING:
+        # The mixin's own, only made impossible to hide.
+        to_json = guarded(DataClassJsonMixin.to_json)
+        from_json = guarded(classmethod(DataClassJsonMixin.from_json.__func__))
+        schema = guarded(classmethod(DataClassJsonMixin.schema.__func__))
 
 
 def _restore(cls: type[M], wire: dict[str, Any]) -> M:
@@ -201,7 +220,7 @@ def _fill(instance: WireModel, values: dict[str, Any]) -> None:
         raise TypeError(f"{type(instance).__name__} {problem}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def slots_of(cls: type[WireModel]) -> tuple[Slot, ...]:
     """Return the fields of a class with their wire keys."""
     return tuple(
@@ -230,11 +249,18 @@ def plain(value: Any) -> Any:
         return [plain(child) for child in value]
     if isinstance(value, WireModel):
         return {key: plain(child) for key, child in value.__dict__.items()}
-    return _plain_foreign(value) if hasattr(kind, "model_dump") else value
+    is_foreign = hasattr(kind, "model_dump") or hasattr(kind, "to_dict")
+    return plain(foreign_json(value)) if is_foreign else value
 
 
-def _plain_foreign(value: Any) -> Any:
-    """Return the JSON of an object of another library's (pydantic's ``model_dump``)."""
+def foreign_json(value: Any) -> Any:
+    """Return the JSON of another library's object that has ``model_dump`` or ``to_dict``.
+
+    What was not set is left out, since the service takes a null for an error where it means
+    nothing; so is what pydantic models of the official package mark as not for the wire.
+    """
+    if not hasattr(type(value), "model_dump"):
+        return value.to_dict()
     excluded = getattr(type(value), "__api_exclude__", None)
     try:
         return value.model_dump(
@@ -258,7 +284,7 @@ def build(cls: type[M], wire: dict[str, Any]) -> M:
     return instance
 
 
-@lru_cache(maxsize=None)
+@cache
 def nested_of(cls: type[WireModel]) -> tuple[tuple[str, Decoder], ...]:
     """Return the keys of a class that may hold typed objects, each with its decoder."""
     hints = get_type_hints(cls, include_extras=True)
@@ -307,7 +333,7 @@ class Family:
         return value if place is None else build(_load(place), value)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _load(place: str) -> type[WireModel]:
     """Import ``module:Class``."""
     module, _, name = place.partition(":")
@@ -362,15 +388,18 @@ def _map_decoder(decode_one: Decoder | None) -> Decoder | None:
 def _union_decoder(members: tuple[Any, ...]) -> Decoder | None:
     """Choose by the kind of value, and among several classes by ``type``."""
     models = [each for each in members if isinstance(each, type) and issubclass(each, WireModel)]
-    others = [each for each in members if each not in models]
-    by_kind = [decode for each in others if (decode := decoder_of(each)) is not None]
+    others = [decoder_of(each) for each in members if each not in models]
+    by_kind = [each for each in others if each is not None]
     if models:
-        by_kind.append(_model_decoder(models[0]) if len(models) == 1 else _tagged(models))
-    if len(by_kind) < 2:
-        return by_kind[0] if by_kind else None
+        by_kind.append(_model_decoder(models[0]) if len(models) == 1 else _tag_decoder(models))
+    return _first_decoder(by_kind) if len(by_kind) > 1 else next(iter(by_kind), None)
+
+
+def _first_decoder(decoders: list[Decoder]) -> Decoder:
+    """Let the decoders try in turn until one changes the value."""
 
     def decode(value: Any) -> Any:
-        for each in by_kind:
+        for each in decoders:
             typed = each(value)
             if typed is not value:
                 return typed
@@ -379,7 +408,7 @@ def _union_decoder(members: tuple[Any, ...]) -> Decoder | None:
     return decode
 
 
-def _tagged(models: list[type[WireModel]]) -> Decoder:
+def _tag_decoder(models: list[type[WireModel]]) -> Decoder:
     classes = {tag: cls for cls in models for tag in tags_of(cls)}
 
     def decode(value: Any) -> Any:

@@ -108,9 +108,7 @@ HOMES = {
         "SteerRejection",
         "SteerTicket",
     ),
-    "table": (
-        "EVENTS",
-    ),
+    "table": ("EVENTS",),
     "text": (
         "ResponseAudioDeltaEvent",
         "ResponseAudioDoneEvent",

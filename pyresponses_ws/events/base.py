@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from pyresponses_ws.model import WireModel
 
 __all__ = ["Event", "UnknownEvent"]
@@ -17,6 +19,12 @@ class Event(WireModel):
     type: str
     sequence_number: int | None = None
     stream_id: str | None = None
+
+    if TYPE_CHECKING:
+        # A stream yields events of every class, and the server may add fields to any of them: the
+        # usual ``if event.type == "...": event.delta`` shall pass a type checker.
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 class UnknownEvent(Event):

@@ -55,8 +55,12 @@ EVENTS = Family(
             "response.shell_call_command.done": "ResponseShellCallCommandDoneEvent",
             "response.shell_call_output_content.delta": "ResponseShellCallOutputContentDeltaEvent",
             "response.shell_call_output_content.done": "ResponseShellCallOutputContentDoneEvent",
-            "response.apply_patch_call_operation_diff.delta": "ResponseApplyPatchCallOperationDiffDeltaEvent",
-            "response.apply_patch_call_operation_diff.done": "ResponseApplyPatchCallOperationDiffDoneEvent",
+            "response.apply_patch_call_operation_diff.delta": (
+                "ResponseApplyPatchCallOperationDiffDeltaEvent"
+            ),
+            "response.apply_patch_call_operation_diff.done": (
+                "ResponseApplyPatchCallOperationDiffDoneEvent"
+            ),
         },
         _HERE + "hosted": {
             "response.web_search_call.in_progress": "ResponseWebSearchCallInProgressEvent",
@@ -65,10 +69,16 @@ EVENTS = Family(
             "response.file_search_call.in_progress": "ResponseFileSearchCallInProgressEvent",
             "response.file_search_call.searching": "ResponseFileSearchCallSearchingEvent",
             "response.file_search_call.completed": "ResponseFileSearchCallCompletedEvent",
-            "response.code_interpreter_call.in_progress": "ResponseCodeInterpreterCallInProgressEvent",
-            "response.code_interpreter_call_code.delta": "ResponseCodeInterpreterCallCodeDeltaEvent",
+            "response.code_interpreter_call.in_progress": (
+                "ResponseCodeInterpreterCallInProgressEvent"
+            ),
+            "response.code_interpreter_call_code.delta": (
+                "ResponseCodeInterpreterCallCodeDeltaEvent"
+            ),
             "response.code_interpreter_call_code.done": "ResponseCodeInterpreterCallCodeDoneEvent",
-            "response.code_interpreter_call.interpreting": "ResponseCodeInterpreterCallInterpretingEvent",
+            "response.code_interpreter_call.interpreting": (
+                "ResponseCodeInterpreterCallInterpretingEvent"
+            ),
             "response.code_interpreter_call.completed": "ResponseCodeInterpreterCallCompletedEvent",
             "response.image_generation_call.in_progress": "ResponseImageGenCallInProgressEvent",
             "response.image_generation_call.generating": "ResponseImageGenCallGeneratingEvent",

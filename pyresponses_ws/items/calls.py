@@ -23,7 +23,7 @@ class ResponseFunctionToolCall(WireModel):
     type: Literal["function_call"] = "function_call"
     status: ItemStatus | None = None
     arguments: str
-    async_: bool | None = renamed("async")
+    async_: bool | None = renamed("async", default=None)
     call_id: str
     caller: CallerDirect | CallerProgram | None = None
     created_by: str | None = None
@@ -51,7 +51,7 @@ class ResponseCustomToolCall(WireModel):
     id: str | None = None
     type: Literal["custom_tool_call"] = "custom_tool_call"
     status: ItemStatus | None = None
-    async_: bool | None = renamed("async")
+    async_: bool | None = renamed("async", default=None)
     call_id: str
     caller: CallerDirect | CallerProgram | None = None
     created_by: str | None = None

@@ -1,12 +1,13 @@
 """Unions of items and of tools, whose classes are imported when their first value comes.
 
 Most programs meet a handful of the classes. A type checker sees plain unions; at run time the
-names are annotations that the decoder reads.
+names are annotations that the decoder reads. The unions leave ``UnknownItem`` out, although such
+items come too, because a checker could no longer tell the others apart by ``type``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pyresponses_ws.model import Family
 
@@ -120,12 +121,11 @@ if TYPE_CHECKING:
         messages,
         reasoning,
         searches,
-        shared,
         shell,
         tools,
     )
 
-    ResponseOutputItem = (
+    ResponseOutputItem: TypeAlias = (
         messages.ResponseOutputMessage
         | calls.ResponseFunctionToolCall
         | calls.FunctionCallOutput
@@ -154,17 +154,16 @@ if TYPE_CHECKING:
         | mcp.McpApprovalRequest
         | mcp.McpApprovalResponse
         | mcp.McpCall
-        | shared.UnknownItem
     )
-    ResponseInputItem = (
+    ResponseInputItem: TypeAlias = (
         ResponseOutputItem
         | messages.EasyInputMessage
         | messages.ItemReference
         | reasoning.CompactionTrigger
         | reasoning.ResponseConfigurationUpdateItem
     )
-    ResponseItem = ResponseInputItem
-    Tool = (
+    ResponseItem: TypeAlias = ResponseInputItem
+    Tool: TypeAlias = (
         tools.FunctionTool
         | tools.CustomTool
         | tools.NamespaceTool

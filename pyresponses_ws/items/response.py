@@ -31,9 +31,6 @@ from pyresponses_ws.model import WireModel
 if TYPE_CHECKING:
     from pyresponses_ws.report import TurnReport
 
-if TYPE_CHECKING:
-    from pyresponses_ws.report import TurnReport
-
 __all__ = ["Response", "ResponseStatus"]
 
 ResponseStatus = Literal["completed", "failed", "in_progress", "cancelled", "queued", "incomplete"]
@@ -97,20 +94,11 @@ class Response(WireModel):
 
     @property
     def report(self) -> TurnReport | None:
-        """The report of the turn, set by the client."""
-        return getattr(self, "_report", None)
-
-    @report.setter
-    def report(self, report: TurnReport) -> None:
-        self._report = report
-
-    @property
-    def report(self) -> TurnReport | None:
         """How the turn went that brought this response; None where there was no turn."""
         return getattr(self, "_report", None)
 
     @report.setter
-    def report(self, report: TurnReport) -> None:
+    def report(self, report: TurnReport | None) -> None:
         self._report = report
 
     @property

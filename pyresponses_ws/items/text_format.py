@@ -27,7 +27,7 @@ class ResponseFormatTextJSONSchemaConfig(WireModel):
     type: Literal["json_schema"] = "json_schema"
     description: str | None = None
     name: str
-    schema_: dict[str, Any] = renamed("schema", required=True)
+    schema_: dict[str, Any] = renamed("schema")
     strict: bool | None = None
 
 

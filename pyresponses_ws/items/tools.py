@@ -30,7 +30,7 @@ class FunctionTool(WireModel):
     type: Literal["function"] = "function"
     name: str
     allowed_callers: list[AllowedCaller] | None = None
-    async_: bool | None = renamed("async")
+    async_: bool | None = renamed("async", default=None)
     defer_loading: bool | None = None
     description: str | None = None
     output_schema: dict[str, Any] | None = None
@@ -58,7 +58,7 @@ class CustomTool(WireModel):
     type: Literal["custom"] = "custom"
     name: str
     allowed_callers: list[AllowedCaller] | None = None
-    async_: bool | None = renamed("async")
+    async_: bool | None = renamed("async", default=None)
     defer_loading: bool | None = None
     description: str | None = None
     format: CustomToolText | CustomToolGrammar | None = None
