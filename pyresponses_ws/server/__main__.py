@@ -14,7 +14,7 @@ import threading
 from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.server.config import ServerConfig
 from pyresponses_ws.server.engines import make_engine
-from pyresponses_ws.server.serve import Server, bind, make_base_url
+from pyresponses_ws.server.serve import Server
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,13 +23,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         config = _make_config(options)
         engine = make_engine(options.engine, delta_delay=options.delta_delay)
-        listener = bind(config)
+        server = Server(engine, config)
     except ConfigError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 2
-    server = Server(engine, config, listener)
     threading.Thread(target=_stop_at_eof, args=(server,), daemon=True).start()
-    print(make_base_url(config, listener), flush=True)
+    print(server.base_url, flush=True)
     try:
         server.run()
     except KeyboardInterrupt:

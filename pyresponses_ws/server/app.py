@@ -143,14 +143,19 @@ class _Gate:
             await self._app(scope, receive, send)
 
 
-class _Upgrade:
-    """The WebSocket route; an object, since Starlette wraps functions in its own socket class."""
+class _Raw:
+    """Makes a plain ASGI function a WebSocket route; Starlette wraps others in its own socket."""
 
-    def __init__(self, app: ServerApp) -> None:
-        self._app = app
+    def __init__(self, function: ASGIApp) -> None:
+        self._function = function
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app.serve_peer(scope, receive, send)
+        await self._function(scope, receive, send)
+
+
+async def _refuse_upgrade(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer an upgrade of another path with 404; Starlette's own answer is a bare 403."""
+    await _reply(errors.unknown_url("GET", scope["path"]))(scope, receive, send)
 
 
 class _EventStream(Response):
@@ -261,7 +266,8 @@ async def _reply_http_exception(request: Request, error: Exception) -> Response:
 
 def _build(app: ServerApp, config: ServerConfig) -> ASGIApp:
     routes = [
-        WebSocketRoute("/v1/responses", _Upgrade(app)),
+        WebSocketRoute("/v1/responses", _Raw(app.serve_peer)),
+        WebSocketRoute("/{path:path}", _Raw(_refuse_upgrade)),
         Route("/v1/responses", app.create, methods=["POST"]),
         Route("/v1/models", app.list_models, methods=["GET"]),
         Route("/healthz", _health, methods=["GET"]),

@@ -31,8 +31,8 @@ _BACKLOG = 2048
 _CLOSE_TIMEOUT = 1.0
 
 
-def bind(config: ServerConfig) -> socket.socket:
-    """Bind and listen in the caller's thread. Raises ConfigError naming the address.
+def _bind(config: ServerConfig) -> socket.socket:
+    """Bind and listen. Raises ConfigError naming the address.
 
     The protocol number is given, since asyncio sets TCP_NODELAY only on sockets that carry it;
     without it a turn takes 44 ms instead of 0.4 (measured).
@@ -49,19 +49,24 @@ def bind(config: ServerConfig) -> socket.socket:
     return listener
 
 
-def make_base_url(config: ServerConfig, listener: socket.socket) -> str:
-    """Return the URL that a client takes as ``base_url``."""
+def _make_base_url(config: ServerConfig, listener: socket.socket) -> str:
     host = f"[{config.host}]" if ":" in config.host else config.host
     return f"{config.scheme}://{host}:{listener.getsockname()[1]}/v1"
 
 
 class Server:
-    """A server on a bound socket, which it closes: ``run`` blocks, ``stop`` ends it."""
+    """A server that listens once it is made: ``run`` blocks, ``stop`` ends it.
 
-    def __init__(self, engine: Engine, config: ServerConfig, listener: socket.socket) -> None:
+    Raises ConfigError, in the thread that makes it, when it cannot listen or read its certificate.
+    """
+
+    def __init__(self, engine: Engine, config: ServerConfig) -> None:
         self._app = ServerApp(engine, config)
-        self._listener = listener
-        self._uvicorn = _Uvicorn(_make_uvicorn_config(self._app, config), self._app)
+        self._uvicorn = _Uvicorn(_load_uvicorn_config(self._app, config), self._app)
+        # Listens before run() does, so that a connection that comes early waits in the kernel.
+        self._listener = _bind(config)
+        #: What a client takes as ``base_url``.
+        self.base_url = _make_base_url(config, self._listener)
 
     def run(self) -> None:
         """Serve until ``stop``, or until SIGINT or SIGTERM on the main thread.
@@ -80,8 +85,8 @@ class Server:
         self._uvicorn.should_exit = True
 
 
-def _make_uvicorn_config(app: ServerApp, config: ServerConfig) -> uvicorn.Config:
-    return uvicorn.Config(
+def _load_uvicorn_config(app: ServerApp, config: ServerConfig) -> uvicorn.Config:
+    loaded = uvicorn.Config(
         app.asgi,
         http=_Http,
         ws=_WebSocket,
@@ -95,6 +100,11 @@ def _make_uvicorn_config(app: ServerApp, config: ServerConfig) -> uvicorn.Config
         ssl_certfile=config.ssl_certfile,
         ssl_keyfile=config.ssl_keyfile,
     )
+    try:
+        loaded.load()
+    except OSError as exc:
+        raise ConfigError(f"cannot use the certificate {config.ssl_certfile}: {exc}") from exc
+    return loaded
 
 
 class _Uvicorn(uvicorn.Server):

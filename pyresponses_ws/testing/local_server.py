@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -136,17 +137,15 @@ class _Host(Protocol):
 
 class _ThreadHost:
     def __init__(self, engine: Engine, config: Any) -> None:
-        from pyresponses_ws.server.serve import Server, bind, make_base_url
+        from pyresponses_ws.server.serve import Server
 
         self.pid: int | None = None
-        listener = bind(config)
-        self.base_url = make_base_url(config, listener)
-        self._server = Server(engine, config, listener)
+        self._server = Server(engine, config)
+        self.base_url = self._server.base_url
         # A daemon: a test run that was cut short must be able to exit.
         self._thread = threading.Thread(
             target=self._server.run, name="pyresponses-server", daemon=True
         )
-        # The socket listens already, so a connection that comes early waits in the kernel.
         self._thread.start()
 
     def stop(self) -> None:
@@ -216,13 +215,9 @@ class _ProcessHost:
 
 
 def _require_server_extra() -> None:
-    try:
-        import starlette  # noqa: F401
-        import uvicorn
-        import websockets  # noqa: F401
-    except ImportError as exc:
-        raise ConfigError(
-            f"the embedded server needs {exc.name}: pip install 'pyresponses-ws[server]'"
-        ) from exc
-    if tuple(map(int, uvicorn.__version__.split(".")[:2])) < (0, 54):
-        raise ConfigError(f"the embedded server needs uvicorn 0.54, found {uvicorn.__version__}")
+    """Raise ConfigError when a package of the ``server`` extra is missing; import none of them."""
+    for name in ("starlette", "uvicorn", "websockets"):
+        if importlib.util.find_spec(name) is None:
+            raise ConfigError(
+                f"the embedded server needs {name}: pip install 'pyresponses-ws[server]'"
+            )

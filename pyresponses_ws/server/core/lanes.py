@@ -15,10 +15,6 @@ class Lanes(Generic[JobT]):
         self._waiting: dict[str | None, deque[JobT]] = {}
         self._running: set[str | None] = set()
 
-    def is_busy(self, lane: str | None) -> bool:
-        """Say whether a job put now would have to wait."""
-        return lane in self._running or bool(self._waiting.get(lane))
-
     def put(self, lane: str | None, job: JobT) -> None:
         """Queue a job behind those of its lane."""
         self._waiting.setdefault(lane, deque()).append(job)

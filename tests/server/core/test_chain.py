@@ -1,0 +1,68 @@
+"""Checkpoints, and the calls that a context leaves open."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyresponses_ws.errors import BadRequestError, PreviousResponseNotFoundError
+from pyresponses_ws.server.core.chain import Chain, Checkpoint, check_calls
+from pyresponses_ws.server.core.store import ResponseStore
+from tests.server.drivers import NOW, make_request
+
+CALL = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
+OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "ok"}
+
+
+def make_chain() -> Chain:
+    """Make a chain of owner ``me`` with an empty store."""
+    return Chain(owner="me", store=ResponseStore())
+
+
+def make_checkpoint(response_id: str, lane: str | None = None) -> Checkpoint:
+    """Make a checkpoint of owner ``me``."""
+    return Checkpoint(id=response_id, items=(), owner="me", lane=lane)
+
+
+def test_a_checkpoint_of_any_lane_is_found() -> None:
+    """A fork names the latest response of another lane."""
+    chain = make_chain()
+    chain.commit(make_checkpoint("resp_1", "a"))
+    found = chain.start(make_request(previous_response_id="resp_1", stream_id="b"), NOW)
+    assert found == make_checkpoint("resp_1", "a")
+
+
+def test_only_the_latest_of_a_lane_is_kept() -> None:
+    """A new checkpoint replaces the lane's old one."""
+    chain = make_chain()
+    chain.commit(make_checkpoint("resp_1"))
+    chain.commit(make_checkpoint("resp_2"))
+    with pytest.raises(PreviousResponseNotFoundError, match="resp_1"):
+        chain.start(make_request(previous_response_id="resp_1"), NOW)
+
+
+def test_eviction_leaves_other_checkpoints_alone() -> None:
+    """Only the lane's own latest goes, and only if it is the parent."""
+    chain = make_chain()
+    chain.commit(make_checkpoint("resp_1", "a"))
+    chain.commit(make_checkpoint("resp_2", "b"))
+    request = make_request(previous_response_id="resp_1", stream_id="b")
+    chain.evict(request, chain.start(request, NOW))
+    assert chain.start(make_request(previous_response_id="resp_2"), NOW) is not None
+
+
+def test_calls_and_outputs_must_pair() -> None:
+    """An output without its call and a call without its output are both refused."""
+    check_calls([CALL], [OUTPUT], [])
+    check_calls([], [CALL, OUTPUT], [])
+    with pytest.raises(BadRequestError, match="No tool call found"):
+        check_calls([], [OUTPUT], [])
+    with pytest.raises(BadRequestError, match="No tool output found"):
+        check_calls([CALL], [], [])
+
+
+def test_calls_of_async_tools_may_stay_open() -> None:
+    """Their output may come in any later create."""
+    tool = {"type": "function", "name": "f", "async": True}
+    check_calls([CALL], [], [tool])
+    with pytest.raises(BadRequestError):
+        check_calls([CALL], [], [{**tool, "async": False}])

@@ -1,0 +1,50 @@
+"""The Response object as the live service sends it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.server.drivers import NOW, build, make_builder
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+
+def test_keys_and_defaults_are_those_of_a_live_capture() -> None:
+    """Key by key, in order, a plain response equals the transcript's."""
+    lines = (DATA / "transcripts" / "01_text_turn.jsonl").read_text().splitlines()
+    live = next(
+        frame["response"]
+        for line in lines
+        if (frame := json.loads(line).get("frame", {})).get("type") == "response.created"
+    )
+    ours = make_builder(store=False, model=live["model"]).response
+    assert list(ours) == list(live)
+    varying = {"id", "created_at"}
+    assert {k: v for k, v in ours.items() if k not in varying} == {
+        k: v for k, v in live.items() if k not in varying
+    }
+
+
+def test_what_the_create_says_is_echoed() -> None:
+    """Settings come back; partial ones with the defaults around them."""
+    fields = {"instructions": "Be terse.", "reasoning": {"effort": "low"}, "metadata": {"a": "b"}}
+    response = make_builder(**fields).response
+    assert (response["instructions"], response["metadata"]) == ("Be terse.", {"a": "b"})
+    assert response["reasoning"]["effort"] == "low"
+    assert response["reasoning"]["mode"] == "standard"
+
+
+def test_a_function_is_echoed_in_live_order() -> None:
+    """``type`` first, then by name, with the defaults of a function."""
+    tool = {"type": "function", "parameters": {}, "name": "f"}
+    (echoed,) = make_builder(tools=[tool]).response["tools"]
+    assert list(echoed) == ["type", "description", "name", "parameters", "strict"]
+
+
+def test_only_the_end_has_a_time_and_a_real_tier() -> None:
+    """``completed_at`` and the service tier change with the terminal event."""
+    events = build([])
+    before, after = events[0]["response"], events[-1]["response"]
+    assert (before["completed_at"], before["service_tier"]) == (None, "auto")
+    assert (after["completed_at"], after["service_tier"]) == (int(NOW) + 2, "default")

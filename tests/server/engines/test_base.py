@@ -1,0 +1,46 @@
+"""The cancel token, and the engines by name."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from pyresponses_ws.errors import ConfigError
+from pyresponses_ws.server.engines import make_engine
+from pyresponses_ws.server.engines.base import CancelToken
+
+
+def test_callbacks_run_once_on_cancel() -> None:
+    """A second cancel does nothing."""
+    token, calls = CancelToken(), []
+    token.on_cancel(lambda: calls.append(1))
+    assert not token.is_set()
+    token.cancel()
+    token.cancel()
+    assert (token.is_set(), calls) == (True, [1])
+
+
+def test_a_late_callback_runs_at_once() -> None:
+    """Whoever asks after the cancel is told in the same call."""
+    token, calls = CancelToken(), []
+    token.cancel()
+    token.on_cancel(lambda: calls.append(1))
+    assert calls == [1]
+
+
+def test_wait_ends_with_the_cancel() -> None:
+    """It says whether it was cancelled."""
+    token = CancelToken()
+    assert not token.wait(0)
+    canceller = threading.Thread(target=token.cancel)
+    canceller.start()
+    assert token.wait(30)
+    canceller.join()
+
+
+def test_engines_have_names() -> None:
+    """An unknown one is named, with those that exist."""
+    assert make_engine("echo").models() == ("echo",)
+    with pytest.raises(ConfigError, match="unknown engine 'gpt'"):
+        make_engine("gpt")
