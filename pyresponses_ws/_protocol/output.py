@@ -29,7 +29,7 @@ class _Target:
     blank: Mapping[str, Any] = field(default_factory=dict)
 
     def path_of(self, event: Any) -> Path:
-        place = None if self.place is None else _place(getattr(event, self.place, None), 0)
+        place = 0 if self.place is None else _place(getattr(event, self.place, None), 0)
         return tuple(place if step is ... else step for step in self.path)
 
 
@@ -310,6 +310,9 @@ def _part_path(event: Any) -> Path:
 
 
 def _add_annotation(output: Output, event: Any) -> None:
+    annotation = plain(event.annotation)
+    if not isinstance(annotation, dict):
+        return
     entry = output.entry(event, "message")
     part: Path = ("content", _place(event.content_index, 0))
     if get(entry.tree, part) is None:
@@ -317,7 +320,7 @@ def _add_annotation(output: Output, event: Any) -> None:
     known = get(entry.tree, (*part, "annotations"))
     count = len(known) if isinstance(known, (list, Sparse)) else 0
     place = _place(event.annotation_index, count)
-    entry.put((*part, "annotations", place), plain(event.annotation))
+    entry.put((*part, "annotations", place), annotation)
 
 
 def _begin_command(output: Output, event: Any) -> None:

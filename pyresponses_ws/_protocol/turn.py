@@ -242,9 +242,10 @@ class Turn:
         if told is not None and is_whole:
             return told
         items = self._output.settle("completed" if kind == "completed" else "incomplete")
-        fields: dict[str, Any] = {"status": kind} if told is None else told.__dict__
-        missing = {key: value for key, value in self._known_fields().items() if key not in fields}
-        return decode_response({**fields, **missing, "output": items})
+        fields: dict[str, Any] = {} if told is None else told.__dict__
+        known = {key: value for key, value in self._known_fields().items() if key not in fields}
+        status = fields.get("status") or kind
+        return decode_response({**fields, **known, "status": status, "output": items})
 
     def _known_fields(self) -> dict[str, Any]:
         return {} if self._known is None else self._known.__dict__
