@@ -87,7 +87,9 @@ def _present(context: ssl.SSLContext, client_cert: ClientCert) -> None:
         if not Path(path).is_file():
             raise ConfigError(f"client_cert: {path!r} does not exist")
     try:
-        context.load_cert_chain(*paths, password=_refuse_password)
+        context.load_cert_chain(
+            paths[0], paths[1] if len(paths) > 1 else None, password=_refuse_password
+        )
     except ConfigError:
         raise
     except (OSError, ValueError) as exc:
