@@ -56,7 +56,8 @@ def _wire_fields(turn: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain_effects(command: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that decide about effects, as plain JSON."""
-    named = {key: command[key] for key in ("tools", "conversation") if key in command}
+    """The fields that decide about effects; all but the input as plain JSON."""
+    named = {key: command[key] for key in ("tools", "conversation", "prompt") if key in command}
     plain: dict[str, Any] = codec.loads(codec.dumps(named).decode())
-    return plain
+    # The input as it is: it may add tools, and a copy of a long history would cost too much.
+    return {**plain, "input": command.get("input")}
