@@ -8,8 +8,9 @@ for a silent peer, and a finalizer for a dropped client.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
-from .._transport.base import Close, TransportClosed
+from .._transport.base import ABNORMAL_CLOSURE, Close, TransportClosed
 from ..errors import ProtocolError
 from .link import Link
 
@@ -34,7 +35,7 @@ def read(link: Link) -> None:
                 link.deliver(texts)
             link.answer_ping()
     except TransportClosed as end:
-        close = end.close
+        close = _blame_peer(end.close)
     except ProtocolError as exc:
         close = Close(code=PROTOCOL_ERROR, reason="protocol error", cause=exc)
     except Exception as exc:
@@ -43,3 +44,10 @@ def read(link: Link) -> None:
         close = Close(reason="the reader failed", cause=exc)
     finally:
         link.finish(close)
+
+
+def _blame_peer(close: Close) -> Close:
+    """Give our own refusal its error: a code that came in no close frame is ours to send."""
+    if close.code == ABNORMAL_CLOSURE or close.reply_due:
+        return close
+    return replace(close, cause=ProtocolError(f"the peer broke the protocol: {close.reason}"))
