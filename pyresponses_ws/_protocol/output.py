@@ -200,7 +200,9 @@ class Output:
 
     def entry(self, event: Any, item_type: str) -> _Entry:
         """Return the entry of the event's item, made up if nothing of it has come yet."""
-        index = _place(event.output_index, self._current_index())
+        index = event.output_index
+        if type(index) is not int:
+            index = self._current_index()
         if index not in self._entries:
             tree = {"type": item_type, "status": "in_progress", **_BLANK_ITEMS.get(item_type, {})}
             item_id = getattr(event, "item_id", None)
@@ -217,7 +219,9 @@ class Output:
         """Take ``output_item.added``."""
         if not isinstance(event.item, WireModel):
             return
-        index = _place(event.output_index, max(self._entries, default=-1) + 1)
+        index = event.output_index
+        if type(index) is not int:
+            index = max(self._entries, default=-1) + 1
         entry = self._entries.setdefault(index, _Entry({}))
         if entry.item is None:
             entry.begin_item(event.item.to_dict())

@@ -202,10 +202,6 @@ class Rule:
         return self.action is Action.REPLAY or situation.state is TurnState.ACCEPTED
 
 
-def _code(situation: Situation) -> str | None:
-    return situation.details.code if situation.details else None
-
-
 def _is_refused(situation: Situation) -> bool:
     """The close answered this turn's send, before anything else did."""
     is_lost = situation.kind == "disconnect" and situation.provoked

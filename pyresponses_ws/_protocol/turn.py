@@ -5,6 +5,7 @@ A turn belongs to the thread of the caller, who feeds it the events that the rea
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from pyresponses_ws._protocol.machine import IllegalSignalError, advance
 from pyresponses_ws._protocol.output import TAKE, Output
 from pyresponses_ws.codec import decode_response
 from pyresponses_ws.failures import ErrorDetails, normalize_error
-from pyresponses_ws.items import Response
+from pyresponses_ws.items import Response, ResponseOutputText
 from pyresponses_ws.partial import Partial
 
 if TYPE_CHECKING:
@@ -74,16 +75,14 @@ _LIFE = {
 
 _LIFECYCLE_TYPES = {CREATED} | PROGRESS_TYPES | TERMINAL_TYPES | ERROR_TYPES
 
-#: Items that ask the client to run something.
-_CALL_TYPES = frozenset(
-    {
-        "apply_patch_call",
-        "computer_call",
-        "custom_tool_call",
-        "function_call",
-        "local_shell_call",
-        "shell_call",
-    }
+#: Items that ask the client to run something. A tuple, since a peer's type may not be hashable.
+_CALL_TYPES = (
+    "apply_patch_call",
+    "computer_call",
+    "custom_tool_call",
+    "function_call",
+    "local_shell_call",
+    "shell_call",
 )
 
 
@@ -195,15 +194,15 @@ class Turn:
 
     def partial(self) -> Partial:
         """Return what has arrived, for an error to carry."""
-        items, open_items = self._output.finished(), self._output.unfinished()
+        items, shown = self._output.finished(), self._output.items()
         final = None if self.ending is None else self.ending.response
-        if final is not None and not self._output.has_begun:
-            items = list(final.output or [])
+        if final is not None and not shown:
+            items = shown = final.output
         return Partial(
-            text=self.snapshot().output_text,
-            items=items,
+            text=_text_of(shown),
+            items=list(items),
             calls=[item for item in items if _is_call(item)],
-            incomplete_calls=[item for item in open_items if _is_call(item)],
+            incomplete_calls=[item for item in self._output.unfinished() if _is_call(item)],
             usage=self.usage,
         )
 
@@ -253,3 +252,12 @@ class Turn:
 
 def _is_call(item: Any) -> bool:
     return getattr(item, "type", None) in _CALL_TYPES
+
+
+def _text_of(items: Iterable[Any]) -> str:
+    """Join the text of the messages, whatever else a peer may have put into them."""
+    messages = (item for item in items if getattr(item, "type", None) == "message")
+    contents = (content for item in messages if isinstance(content := item.content, list))
+    parts = (part for content in contents for part in content)
+    texts: Iterable[Any] = (part.text for part in parts if isinstance(part, ResponseOutputText))
+    return "".join(text for text in texts if isinstance(text, str))

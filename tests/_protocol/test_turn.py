@@ -263,6 +263,14 @@ def test_a_partial_reads_the_terminal_when_nothing_else_came() -> None:
     assert sent(failed(output=None)).partial().items == []
 
 
+@pytest.mark.parametrize("content", [True, 7, "text", {}, [None, {"type": "output_text"}]])
+def test_a_partial_survives_a_message_that_is_none(content: Any) -> None:
+    """The error that it travels with must not be replaced by another."""
+    item = {"type": "message", "content": content}
+    turn = sent(event("response.output_item.done", item=item, output_index=0), delta("Hi", index=1))
+    assert (turn.partial().text, len(turn.partial().items)) == ("Hi", 1)
+
+
 def test_an_empty_turn_has_an_empty_partial() -> None:
     """Nothing was sent."""
     partial = Turn().partial()
