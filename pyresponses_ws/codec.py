@@ -178,10 +178,11 @@ def decode_event(data: dict[str, Any]) -> Event:
 def _look_up(data: Any) -> tuple[type[Event], tuple[tuple[str, Decoder], ...]]:
     """Find the class of an event that is met for the first time, or is unknown."""
     if type(data) is not dict:
-        raise ProtocolError("the peer sent JSON that is no object", text=repr(data))
+        raise ProtocolError("the peer sent JSON that is no object", text=repr(data)) from None
     kind = data.get("type")
     if type(kind) is not str:
-        raise ProtocolError("the peer sent an object whose type is no string", text=repr(data))
+        problem = "the peer sent an object whose type is no string"
+        raise ProtocolError(problem, text=repr(data)) from None
     cls = cast("type[Event] | None", EVENTS.class_named(kind))
     if cls is None:
         return UnknownEvent, ()

@@ -323,14 +323,17 @@ class Family:
         place = self._places.get(tag)
         return None if place is None else _load(place)
 
+    def class_of(self, wire: dict[str, Any]) -> type[WireModel] | None:
+        """Return the class of an object, or None for one that stays a dict."""
+        tag = wire.get("type")
+        place = self._choose(wire) or (self._places.get(tag) if type(tag) is str else None)
+        place = place or self._unknown
+        return None if place is None else _load(place)
+
     def decode(self, value: Any) -> Any:
         """Type one value of plain JSON, which is taken over."""
-        if type(value) is not dict:
-            return value
-        tag = value.get("type")
-        place = self._choose(value) or (self._places.get(tag) if type(tag) is str else None)
-        place = place or self._unknown
-        return value if place is None else build(_load(place), value)
+        cls = self.class_of(value) if type(value) is dict else None
+        return value if cls is None else build(cls, value)
 
 
 @cache

@@ -18,14 +18,19 @@ _MESSAGES = _HERE + "messages:"
 
 
 def _choose(wire: dict[str, Any]) -> str | None:
-    """Tell messages apart by who speaks; a message may come without its type."""
+    """Tell messages apart by who speaks; messages and references may come without their type."""
     tag = wire.get("type")
     if tag == "message" or (tag is None and "role" in wire):
-        is_output = wire.get("role") == "assistant" and type(wire.get("content")) is not str
+        is_output = wire.get("role") == "assistant" and not _is_input(wire.get("content"))
         return _MESSAGES + ("ResponseOutputMessage" if is_output else "EasyInputMessage")
-    if tag is None and "id" in wire and wire.keys() <= {"id", "type"}:
-        return _MESSAGES + "ItemReference"
-    return None
+    return _MESSAGES + "ItemReference" if tag is None and "id" in wire else None
+
+
+def _is_input(content: Any) -> bool:
+    """Whether only a request holds such content: text alone, or input parts."""
+    parts = content if type(content) is list else ()
+    tags = (part.get("type") for part in parts if type(part) is dict)
+    return type(content) is str or any(str(tag).startswith("input_") for tag in tags)
 
 
 #: Every item, of either direction.

@@ -53,6 +53,7 @@ class Response(WireModel):
     background: bool | None = None
     completed_at: float | None = None
     error: ResponseError | None = None
+    frequency_penalty: float | None = None
     incomplete_details: IncompleteDetails | None = None
     instructions: str | list[ResponseInputItem] | None = None
     max_output_tokens: int | None = None
@@ -61,12 +62,14 @@ class Response(WireModel):
     moderation: Moderation | None = None
     output: list[ResponseOutputItem]
     parallel_tool_calls: bool
+    presence_penalty: float | None = None
     previous_response_id: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: Literal["in_memory", "24h"] | None = None
     reasoning: Reasoning | None = None
     safety_identifier: str | None = None
     service_tier: ServiceTier | None = None
+    store: bool | None = None
     temperature: float | None = None
     text: ResponseTextConfig | None = None
     tool_choice: ToolChoice
