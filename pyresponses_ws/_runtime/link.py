@@ -33,6 +33,11 @@ _TAKES_TURNS = (LinkState.CONNECTING, LinkState.OPEN)
 #: Seconds that a failed send waits for the reader to learn the close code.
 _VERDICT_WAIT = 1.0
 
+#: Seconds that the reader waits for a sender to let go, to answer a close. A peer that answers at
+#: once does so while its request's sender still holds the lock; one that is stuck must not be
+#: waited for, as its turn is promised an end within 0.1 s.
+_ANSWER_WAIT = 0.02
+
 #: Seconds that the reader waits for a sender to notice that the socket is gone; reached only when
 #: an interrupt took the lock away with it.
 _DISPOSE_WAIT = 5.0
@@ -169,7 +174,7 @@ class Link:
     def _answer_close(self, wire: Close) -> None:
         """Say our half of the close, as best effort, now that the code is recorded."""
         if wire.reply_due or wire.code != ABNORMAL_CLOSURE:
-            with try_lock(self._send_lock) as is_free:
+            with try_lock(self._send_lock, timeout=_ANSWER_WAIT) as is_free:
                 if is_free:
                     self.transport.close(wire.code, "" if wire.reply_due else wire.reason)
 
