@@ -97,10 +97,11 @@ class Peer:
 
     def read_to_end(self) -> bytes:
         """Read until the client leaves, however it does; return what came."""
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                self._fill()
-        return self._buffer
+        came = [self._buffer]
+        with contextlib.suppress(OSError):
+            while came[-1] or len(came) == 1:
+                came.append(self.sock.recv(1 << 16))
+        return b"".join(came)
 
     def reset(self) -> None:
         """End the connection with an RST."""
