@@ -182,8 +182,7 @@ class ResponsesClient:
 
         Later losses are repaired by reconnecting in the background.
         """
-        if self._pool.is_closed:
-            raise ClosedError("the client is closed; make a new ResponsesClient")
+        self._check_open()
         connection = Connection(self._dialer, self._reconnector, self._sizes)
         self._connections.add(connection)
         connection.open()
@@ -204,7 +203,12 @@ class ResponsesClient:
             connection.close()
         self._pool.close(timeout)
 
+    def _check_open(self) -> None:
+        if self._pool.is_closed:
+            raise ClosedError("the client is closed; make a new ResponsesClient")
+
     def _begin(self, turn: Mapping[str, Any], total: float | None) -> Delivery:
+        self._check_open()
         if total is not None and not total > 0:
             raise ConfigError(f"timeout must be above 0 seconds, or None; got {total!r}")
         request = prepare_turn(turn, max_bytes=self._config.max_request_bytes)
