@@ -323,7 +323,7 @@ class Link:
             else:
                 portions.append((sinks, [event], size))
                 before = sinks
-        if lanes.limit_reached or lanes.is_retiring:
+        if lanes.limit_reached or lanes.is_retiring or self._state is LinkState.RETIRING:
             self._retire()
 
     def _retire(self) -> None:
