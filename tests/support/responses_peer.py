@@ -345,6 +345,18 @@ def _as_frame(event: Json | str | bytes) -> bytes:
     return frame(TEXT, text.encode())
 
 
+def silent_upgrade(seen: threading.Event) -> Callable[[Peer], None]:
+    """An ``accept`` that reads the upgrade request, sets ``seen``, and says nothing."""
+
+    def accept(peer: Peer) -> None:
+        peer.read_request()
+        seen.set()
+        peer.read_to_end()
+        raise Gone
+
+    return accept
+
+
 def scripts(*each: Script) -> Script:
     """Answer the first turn by the first script and so on; later ones by an echo."""
 
