@@ -354,9 +354,12 @@ def decoder_of(hint: Any) -> Decoder | None:
         return _list_decoder(decoder_of(get_args(hint)[0]))
     if origin is dict:
         return _map_decoder(decoder_of(get_args(hint)[1]))
-    if isinstance(hint, type) and issubclass(hint, WireModel):
-        return _model_decoder(hint)
-    return None
+    return _model_decoder(hint) if _is_model(hint) else None
+
+
+def _is_model(hint: Any) -> bool:
+    # In Python 3.10 list[int] is an instance of type, though no class.
+    return get_origin(hint) is None and isinstance(hint, type) and issubclass(hint, WireModel)
 
 
 def _model_decoder(cls: type[WireModel]) -> Decoder:
@@ -390,7 +393,7 @@ def _map_decoder(decode_one: Decoder | None) -> Decoder | None:
 
 def _union_decoder(members: tuple[Any, ...]) -> Decoder | None:
     """Choose by the kind of value, and among several classes by ``type``."""
-    models = [each for each in members if isinstance(each, type) and issubclass(each, WireModel)]
+    models = [each for each in members if _is_model(each)]
     others = [decoder_of(each) for each in members if each not in models]
     by_kind = [each for each in others if each is not None]
     if models:

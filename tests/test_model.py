@@ -67,7 +67,7 @@ def test_a_key_cannot_break_the_machinery(name: str) -> None:
     assert event == parse_event(wire)
     assert name in repr(event)
     assert dataclasses.replace(event, delta="y").delta == "y"
-    assert [field.name for field in dataclasses.fields(event)][0] == "type"
+    assert "delta" in {field.name for field in dataclasses.fields(event)}
 
 
 def test_a_method_cannot_be_overwritten() -> None:
