@@ -196,8 +196,8 @@ async def _take_events(turn: Turn, pump: Pump) -> AsyncIterator[list[Event]]:
     while deltas := await pump.take():
         try:
             events = [event for delta in deltas for event in turn.add(delta)]
-        except ValueError as exc:
-            _logger.error("a turn failed: %s", exc)
+        except Exception as exc:  # The safety net of this turn: it always ends.
+            _logger.error("a turn failed: %s: %s", type(exc).__name__, exc)
             pump.cancel(errors.engine_failed())
             return
         yield events

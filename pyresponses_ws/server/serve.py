@@ -9,8 +9,11 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 
 from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.server.app import ServerApp
@@ -147,6 +150,22 @@ class _WebSocket(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = _OneLine(self.logger, {})  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived; cut the connection where uvicorn would raise.
+
+        It does for bad UTF-8 with a close frame right behind it, since it then answers twice.
+        """
+        try:
+            super().data_received(data)
+        except InvalidState:
+            self.transport.abort()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send, unless the connection is being lost: writing on would make asyncio complain."""
+        if self.transport.is_closing():
+            raise ClientDisconnected
+        await super().send(message)
 
     def keepalive_timeout(self) -> None:
         """Close with 1011, and cut the connection if the peer does not even take that."""

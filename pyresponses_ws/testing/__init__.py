@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pyresponses_ws.testing.clock import ManualClock
 from pyresponses_ws.testing.local_server import LocalServer
+from pyresponses_ws.testing.scripted import ScriptedTransport
 
-__all__ = ["LocalServer"]
+__all__ = ["LocalServer", "ManualClock", "ScriptedTransport"]

@@ -14,7 +14,7 @@ HOST = "127.0.0.1:8000"
 def status_of(headers: dict[str, str], **options: object) -> int:
     """Return the status that the headers earn, 200 if they pass."""
     try:
-        Access(ServerConfig(**options)).check_source(headers)  # type: ignore[arg-type]
+        Access(ServerConfig(**options)).check_source(headers)
     except APIError as error:
         return error.status or 0
     return 200

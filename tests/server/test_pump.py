@@ -1,0 +1,161 @@
+"""From an engine's thread to the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from typing import TypeVar
+
+import pytest
+
+from pyresponses_ws.errors import APIError, RateLimitError
+from pyresponses_ws.server.engines.base import (
+    CancelToken,
+    Delta,
+    Engine,
+    EngineRequest,
+    TextDelta,
+)
+from pyresponses_ws.server.pump import MAX_AHEAD, EngineRoom, Pump
+from tests.server.engines_for_tests import FunctionEngine, HangingEngine, failing
+
+REQUEST = EngineRequest(model="m", items=[])
+
+T = TypeVar("T")
+
+
+def run_pump(engine: Engine, use: Callable[[Pump], Awaitable[T]]) -> T:
+    """Run ``use`` on a pump of ``engine`` and check that its thread ends."""
+
+    async def main() -> T:
+        room = EngineRoom(engine, max_turns=1)
+        async with room.run(REQUEST) as pump:
+            result = await use(pump)
+        assert await asyncio.to_thread(room.join, 10)
+        return result
+
+    return asyncio.run(main())
+
+
+async def take_all(pump: Pump) -> list[list[Delta]]:
+    """Take batches until the end."""
+    batches = []
+    while batch := await pump.take():
+        batches.append(batch)
+    return batches
+
+
+def counting(number: int) -> FunctionEngine:
+    """Make an engine that yields ``number`` deltas as fast as it can."""
+
+    def run(request: EngineRequest, cancel: CancelToken) -> Generator[Delta, None, None]:
+        for index in range(number):
+            yield TextDelta(str(index))
+
+    return FunctionEngine(run)
+
+
+def test_deltas_arrive_in_order_and_complete() -> None:
+    """Whatever the batches, nothing is lost or swapped."""
+    batches = run_pump(counting(1000), take_all)
+    deltas = [delta for batch in batches for delta in batch]
+    assert deltas == [TextDelta(str(index)) for index in range(1000)]
+
+
+def test_an_engine_is_never_far_ahead() -> None:
+    """A batch holds at most eight deltas, so a slow peer slows the engine."""
+    batches = run_pump(counting(1000), take_all)
+    assert max(map(len, batches)) <= MAX_AHEAD
+
+
+def test_an_engine_without_deltas_just_ends() -> None:
+    """``take`` returns nothing, and there is no failure."""
+
+    async def use(pump: Pump) -> tuple[list[Delta], APIError | None]:
+        return await pump.take(), pump.failure
+
+    assert run_pump(counting(0), use) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RateLimitError("Slow down.", code="slow_down"), "slow_down"),
+        (KeyError("x"), "server_error"),
+    ],
+)
+def test_what_an_engine_raises_is_the_failure(error: Exception, code: str) -> None:
+    """An APIError as it is; anything else as ``server_error``, after what came before it."""
+
+    async def use(pump: Pump) -> tuple[int, APIError | None]:
+        return len(await take_all(pump)), pump.failure
+
+    batches, failure = run_pump(failing(error), use)
+    assert failure is not None
+    assert (batches, failure.code) == (1, code)
+
+
+def test_leaving_cancels_an_engine_that_waits() -> None:
+    """The token wakes it; its thread ends."""
+    engine = HangingEngine()
+
+    async def use(pump: Pump) -> list[Delta]:
+        return await pump.take()
+
+    assert run_pump(engine, use) == [TextDelta("word")]
+    assert engine.cancelled.is_set()
+
+
+def test_leaving_cancels_an_engine_that_is_ahead() -> None:
+    """One that is blocked because nobody takes wakes too."""
+    ended = threading.Event()
+
+    def run(request: EngineRequest, cancel: CancelToken) -> Generator[Delta, None, None]:
+        try:
+            while True:
+                yield TextDelta("word")
+        finally:
+            ended.set()
+
+    async def use(pump: Pump) -> list[Delta]:
+        return await pump.take()
+
+    assert run_pump(FunctionEngine(run), use)
+    assert ended.is_set()
+
+
+def test_only_so_many_engines_run_at_once() -> None:
+    """With one slot the second run starts when the first is left."""
+    order: list[str] = []
+
+    async def run_one(room: EngineRoom, name: str) -> None:
+        async with room.run(REQUEST) as pump:
+            order.append(f"{name} in")
+            await take_all(pump)
+            order.append(f"{name} out")
+
+    async def main() -> None:
+        room = EngineRoom(counting(20), max_turns=1)
+        await asyncio.gather(run_one(room, "a"), run_one(room, "b"))
+        await asyncio.to_thread(room.join, 10)
+
+    asyncio.run(main())
+    assert order == ["a in", "a out", "b in", "b out"]
+
+
+def test_the_end_of_the_server_fails_what_runs() -> None:
+    """``stop`` cancels the engine and says why the turn failed."""
+
+    async def main() -> APIError | None:
+        room = EngineRoom(HangingEngine(), max_turns=1)
+        async with room.run(REQUEST) as pump:
+            await pump.take()
+            room.stop()
+            await take_all(pump)
+        await asyncio.to_thread(room.join, 10)
+        return pump.failure
+
+    failure = asyncio.run(main())
+    assert failure is not None
+    assert failure.status == 503
