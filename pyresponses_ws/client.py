@@ -9,24 +9,31 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from ._runtime.delivery import Delivery
-from ._runtime.dialer import Dialer
-from ._runtime.history import HistorySizes
-from ._runtime.keeper import Keeper
-from ._runtime.pool import Pool
-from ._runtime.reconnector import Reconnector
-from ._runtime.threads import Threads
-from .config import ApiKey, ClientConfig, Hooks, Replay, Timeouts, config_from_environment
-from .connection import Connection
-from .errors import ClosedError, ConfigError
-from .prepare import prepare_turn
-from .report import ClientStats
-from .stream import ResponseStream
+from pyresponses_ws._runtime.delivery import Delivery
+from pyresponses_ws._runtime.dialer import Dialer
+from pyresponses_ws._runtime.history import HistorySizes
+from pyresponses_ws._runtime.keeper import Keeper
+from pyresponses_ws._runtime.pool import Pool
+from pyresponses_ws._runtime.reconnector import Reconnector
+from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws.config import (
+    ApiKey,
+    ClientConfig,
+    Hooks,
+    Replay,
+    Timeouts,
+    config_from_environment,
+)
+from pyresponses_ws.connection import Connection
+from pyresponses_ws.errors import ClosedError, ConfigError
+from pyresponses_ws.prepare import prepare_turn
+from pyresponses_ws.report import ClientStats
+from pyresponses_ws.stream import ResponseStream
 
 if TYPE_CHECKING:
-    from ._runtime.clock import Clock
-    from ._transport.base import Transport
-    from .items import Response
+    from pyresponses_ws._runtime.clock import Clock
+    from pyresponses_ws._transport.base import Transport
+    from pyresponses_ws.items import Response
 
 
 class _Default:

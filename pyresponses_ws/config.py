@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from .errors import ConfigError
-from .version import __version__
+from pyresponses_ws.errors import ConfigError
+from pyresponses_ws.version import __version__
 
 if TYPE_CHECKING:
-    from .report import LinkReport, RetryReport, TurnReport
+    from pyresponses_ws.report import LinkReport, RetryReport, TurnReport
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 #: The one host that learns who we are (``originator``); others get no attribution.

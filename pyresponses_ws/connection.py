@@ -8,22 +8,22 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._runtime.clock import Empty
-from ._runtime.delivery import Delivery
-from ._runtime.lane import LaneSource
-from ._runtime.mailbox import Batch, Cancelled, Failed, Letter, Lost
-from ._runtime.session import Session
-from .errors import ConnectionLostError, StreamOverflowError, UsageError
-from .model import WireModel
-from .prepare import prepare_turn
+from pyresponses_ws._runtime.clock import Empty
+from pyresponses_ws._runtime.delivery import Delivery
+from pyresponses_ws._runtime.lane import LaneSource
+from pyresponses_ws._runtime.mailbox import Batch, Cancelled, Failed, Letter, Lost
+from pyresponses_ws._runtime.session import Session
+from pyresponses_ws.errors import ConnectionLostError, StreamOverflowError, UsageError
+from pyresponses_ws.model import WireModel
+from pyresponses_ws.prepare import prepare_turn
 
 if TYPE_CHECKING:
-    from ._runtime.dialer import Dialer
-    from ._runtime.history import HistorySizes
-    from ._runtime.reconnector import Reconnector
-    from .events import Event
-    from .items import Response
-    from .report import CloseInfo
+    from pyresponses_ws._runtime.dialer import Dialer
+    from pyresponses_ws._runtime.history import HistorySizes
+    from pyresponses_ws._runtime.reconnector import Reconnector
+    from pyresponses_ws.events import Event
+    from pyresponses_ws.items import Response
+    from pyresponses_ws.report import CloseInfo
 
 State = Literal["idle", "connecting", "open", "reconnecting", "closed"]
 Command = Mapping[str, Any] | WireModel
@@ -73,9 +73,13 @@ class Lane(Iterator["Event"]):
         while not self._events:
             if self._session.is_finished:
                 return None
+            # A connection that gave up has letters, but will get no more.
+            is_over = self._session.is_closed
             try:
-                letter = inbox.get(deadline)
+                letter = inbox.get(clock.now() if is_over else deadline)
             except Empty:
+                if is_over:
+                    return None
                 raise TimeoutError(f"no event within {timeout:g} s") from None
             if not self._open_letter(letter):
                 return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import codec
-from ._protocol.recovery import is_effect_free
-from ._runtime.request import TurnRequest
-from .errors import ConfigError, RequestTooLargeError, UsageError
+from pyresponses_ws import codec
+from pyresponses_ws._protocol.recovery import is_effect_free
+from pyresponses_ws._runtime.request import TurnRequest
+from pyresponses_ws.errors import ConfigError, RequestTooLargeError, UsageError
 
 
 def prepare_turn(

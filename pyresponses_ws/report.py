@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from .events import Event
+    from pyresponses_ws.events import Event
 
 Transport = Literal["websocket", "http"]
 InputMode = Literal["full", "delta", "warm"]

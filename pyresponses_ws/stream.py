@@ -9,14 +9,14 @@ from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .errors import ClosedError, ConcurrencyError, ResponsesWSError
-from .events import ResponseTextDeltaEvent, ResponseTextDoneEvent
+from pyresponses_ws.errors import ClosedError, ConcurrencyError, ResponsesWSError
+from pyresponses_ws.events import ResponseTextDeltaEvent, ResponseTextDoneEvent
 
 if TYPE_CHECKING:
-    from ._runtime.delivery import Delivery
-    from .events import Event
-    from .items import Response
-    from .report import TurnReport
+    from pyresponses_ws._runtime.delivery import Delivery
+    from pyresponses_ws.events import Event
+    from pyresponses_ws.items import Response
+    from pyresponses_ws.report import TurnReport
 
 
 class ResponseStream(Iterator["Event"]):

@@ -10,30 +10,31 @@ from __future__ import annotations
 import math
 import os
 from collections import deque
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
-from .._protocol.recovery import Action, Budget, Situation, decide
-from .._protocol.timers import TurnTimers
-from .._protocol.turn import Ending, Turn
-from .._transport.base import Close
-from ..errors import (
+from pyresponses_ws._protocol.recovery import Action, Budget, Situation, decide
+from pyresponses_ws._protocol.timers import TurnTimers
+from pyresponses_ws._protocol.turn import Ending, Turn
+from pyresponses_ws._runtime.clock import Empty
+from pyresponses_ws._runtime.history import HistorySizes
+from pyresponses_ws._runtime.hook import call_hook
+from pyresponses_ws._runtime.link import Link, SendError
+from pyresponses_ws._runtime.mailbox import Batch, Cancelled, Letter, Lost
+from pyresponses_ws._runtime.request import TurnRequest
+from pyresponses_ws._runtime.source import LinkSource
+from pyresponses_ws._runtime.verdict import ending_error, lost_error, timeout_error
+from pyresponses_ws._transport.base import Close
+from pyresponses_ws.errors import (
+    ClosedError,
     ProtocolError,
     ResponsesWSError,
     StreamOverflowError,
     TurnCancelledError,
     TurnFacts,
 )
-from ..events import Event
-from ..items import Response
-from ..report import RetryReport, TurnReport
-from .clock import Empty
-from .history import HistorySizes
-from .hook import call_hook
-from .link import Link, SendError
-from .mailbox import Batch, Cancelled, Letter, Lost, Mailbox
-from .request import TurnRequest
-from .source import LinkSource
-from .verdict import ending_error, lost_error, timeout_error
+from pyresponses_ws.events import Event
+from pyresponses_ws.items import Response
+from pyresponses_ws.report import RetryReport, TurnReport
 
 
 class Delivery:
@@ -156,6 +157,11 @@ class Delivery:
                 timeout=min(self._timeouts.connect, self._timers.left(now) or math.inf),
                 on_link=self._set_link,
             )
+        except ClosedError:
+            # Closed before the turn began: that is the caller's mistake. Later, it is the reason.
+            if self.report.attempts:
+                self._check_cancelled()
+            raise
         except ResponsesWSError:
             self._check_cancelled()
             raise
@@ -223,9 +229,7 @@ class Delivery:
         """A deadline has passed: give up, treat the link as dead, or go on waiting."""
         link = self._link
         assert link is not None, "only a turn that was sent waits"
-        phase = self._timers.expired(
-            self._clock.now(), unsent=link.transport.unsent_bytes() or 0
-        )
+        phase = self._timers.expired(self._clock.now(), unsent=link.transport.unsent_bytes() or 0)
         if phase == "total":
             raise timeout_error(phase, self._timers.ends_at - self._timers.started_at)
         if phase == "silence":
@@ -295,20 +299,19 @@ class Delivery:
         self._pause(decision.delay)
 
     def _pause(self, seconds: float) -> None:
-        """Wait before the next attempt; only ``cancel`` writes to the fresh mailbox."""
+        """Wait before the next attempt, which the table lets end before ``total`` does.
+
+        Only ``cancel`` writes to the fresh mailbox.
+        """
         if not seconds:
             return
         self._mailbox = self._links.make_mailbox()
         self._check_cancelled()
         try:
-            letter = self._mailbox.get(min(self._clock.now() + seconds, self._timers.ends_at))
+            letter = self._mailbox.get(self._clock.now() + seconds)
         except Empty:
-            if self._clock.now() >= self._timers.ends_at:
-                raise timeout_error(
-                    "total", self._timers.ends_at - self._timers.started_at
-                ) from None
-        else:
-            self._open_letter(letter)
+            return
+        self._open_letter(letter)
 
     # --- endings ------------------------------------------------------------------------------
 

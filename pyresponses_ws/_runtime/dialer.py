@@ -8,17 +8,17 @@ import ssl
 from collections.abc import Callable
 from functools import partial
 
-from .._transport.base import Endpoint, Transport
-from .._transport.network import make_ssl_context
-from .._transport.websocket import WebSocketTransport
-from ..config import ClientConfig
-from ..errors import ConnectError
-from ..failures import normalize_error, to_error
-from .hook import call_hook
-from .keeper import Keeper
-from .link import Link, Owner
-from .reader import read
-from .threads import Threads
+from pyresponses_ws._runtime.hook import call_hook
+from pyresponses_ws._runtime.keeper import Keeper
+from pyresponses_ws._runtime.link import Link, Owner
+from pyresponses_ws._runtime.reader import read
+from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws._transport.base import Endpoint, Transport
+from pyresponses_ws._transport.network import make_ssl_context
+from pyresponses_ws._transport.websocket import WebSocketTransport
+from pyresponses_ws.config import ClientConfig
+from pyresponses_ws.errors import ConnectError
+from pyresponses_ws.failures import normalize_error, to_error
 
 #: Handshake statuses by which the API itself speaks; others speak of the way to it.
 _API_STATUSES = (401, 403, 429)
@@ -45,6 +45,7 @@ class Dialer:
             transport=self._make_transport(),
             threads=self.threads,
             owner=owner,
+            on_ended=self.keeper.wake,
         )
 
     def open(self, link: Link, *, timeout: float) -> None:

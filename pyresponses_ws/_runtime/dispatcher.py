@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from .threads import Threads
+from pyresponses_ws._runtime.threads import Threads
 
 logger = logging.getLogger("pyresponses_ws.dispatcher")
 

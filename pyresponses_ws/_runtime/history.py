@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from .. import codec
-from ..items import Response
-from .request import TurnRequest
-from .threads import Threads
+from pyresponses_ws import codec
+from pyresponses_ws._runtime.request import TurnRequest
+from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws.items import Response
 
 #: Ids remembered, an int each. Arbitrary: a busy worker's last hour.
 _LIMIT = 10_000

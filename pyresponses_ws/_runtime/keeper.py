@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .._transport.base import Close
-from ..config import Timeouts
-from .clock import Empty
-from .link import Link
-from .mailbox import Sink
-from .threads import Threads
+from pyresponses_ws._runtime.clock import Empty
+from pyresponses_ws._runtime.link import Link
+from pyresponses_ws._runtime.mailbox import Sink
+from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws._transport.base import Close
+from pyresponses_ws.config import Timeouts
 
 
 @dataclass

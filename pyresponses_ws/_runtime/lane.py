@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from ..config import ClientConfig, Replay
-from ..errors import ClosedError
-from .clock import Clock
-from .link import Link
-from .mailbox import Mailbox
-from .session import Session
+from pyresponses_ws._runtime.clock import Clock
+from pyresponses_ws._runtime.link import Link
+from pyresponses_ws._runtime.mailbox import Mailbox
+from pyresponses_ws._runtime.session import Session
+from pyresponses_ws.config import ClientConfig, Replay
+from pyresponses_ws.errors import ClosedError
 
 
 class LaneSource:

@@ -11,16 +11,22 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from .. import codec
-from .._protocol.lanes import Abandonment, Lanes
-from .._protocol.link import LINK_LIFE, LinkSignal, LinkState
-from .._protocol.machine import advance
-from .._transport.base import ABNORMAL_CLOSURE, SEND_TIMED_OUT, Close, Endpoint, Transport
-from ..errors import ConnectError, ConnectionLostError, ProtocolError
-from ..events import Event
-from ..report import LinkReport
-from .mailbox import Sink
-from .threads import Threads, try_lock
+from pyresponses_ws import codec
+from pyresponses_ws._protocol.lanes import Abandonment, Lanes
+from pyresponses_ws._protocol.link import LINK_LIFE, LinkSignal, LinkState
+from pyresponses_ws._protocol.machine import advance
+from pyresponses_ws._runtime.mailbox import Sink
+from pyresponses_ws._runtime.threads import Threads, try_lock
+from pyresponses_ws._transport.base import (
+    ABNORMAL_CLOSURE,
+    SEND_TIMED_OUT,
+    Close,
+    Endpoint,
+    Transport,
+)
+from pyresponses_ws.errors import ConnectError, ConnectionLostError, ProtocolError
+from pyresponses_ws.events import Event
+from pyresponses_ws.report import LinkReport
 
 logger = logging.getLogger("pyresponses_ws.link")
 
@@ -72,7 +78,14 @@ class Link:
     """
 
     def __init__(
-        self, *, number: int, host: str, transport: Transport, threads: Threads, owner: Owner
+        self,
+        *,
+        number: int,
+        host: str,
+        transport: Transport,
+        threads: Threads,
+        owner: Owner,
+        on_ended: Callable[[], None],
     ) -> None:
         self.number = number
         self.host = host
@@ -92,6 +105,8 @@ class Link:
         self.latest_response_id: str | None = None
         # Weak: the reader must not keep the owner alive.
         self._owner = weakref.ref(owner)
+        # Wakes the keeper, whose thread ends with its last link, owner or not.
+        self._on_ended = on_ended
         # Order of the frames; held across a send.
         self._send_lock = threads.lock()
         # Guards what follows; never held across I/O, a put, a callback or a wait.
@@ -102,6 +117,8 @@ class Link:
         self._last_sender: Sink | None = None
         # Why we cut the link ourselves; the reader prefers it to what the socket says.
         self._verdict: Close | None = None
+        # Our close frame is out; set under _send_lock, and one is enough.
+        self._has_said_goodbye = False
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -148,6 +165,7 @@ class Link:
             self._verdict = self._verdict or Close(code=code, reason=reason)
         with try_lock(self._send_lock) as is_free:
             if is_free and not self.ended.is_open:
+                self._has_said_goodbye = True
                 self.transport.close(code, reason)
 
     def finish(self, wire: Close) -> None:
@@ -161,6 +179,7 @@ class Link:
         for sink in unfinished:
             sink.lose(close, is_provoked=sink is sender)
         self.ended.open()
+        self._on_ended()
         owner = self._owner()
         if owner is not None:
             owner.link_ended(self)
@@ -173,7 +192,8 @@ class Link:
 
     def _answer_close(self, wire: Close) -> None:
         """Say our half of the close, as best effort, now that the code is recorded."""
-        if wire.reply_due or wire.code != ABNORMAL_CLOSURE:
+        is_due = wire.reply_due or wire.code != ABNORMAL_CLOSURE
+        if is_due and not self._has_said_goodbye:
             with try_lock(self._send_lock, timeout=_ANSWER_WAIT) as is_free:
                 if is_free:
                     self.transport.close(wire.code, "" if wire.reply_due else wire.reason)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .._transport.base import Close
-from ..errors import ResponsesWSError
-from ..events import Event
-from .clock import Clock
+from pyresponses_ws._runtime.clock import Clock
+from pyresponses_ws._transport.base import Close
+from pyresponses_ws.errors import ResponsesWSError
+from pyresponses_ws.events import Event
 
 #: A full answer of 128k tokens fits, each delta wrapped in its frame.
 MAILBOX_BYTES = 64 * 2**20

@@ -7,16 +7,16 @@ import random
 import weakref
 from collections.abc import Callable
 
-from .._transport.base import Close
-from ..config import ClientConfig, Replay
-from ..errors import ClosedError
-from ..events import Event
-from ..report import ClientStats
-from .clock import Clock
-from .dialer import Dialer
-from .hook import call_hook
-from .link import Link
-from .mailbox import Mailbox
+from pyresponses_ws._runtime.clock import Clock
+from pyresponses_ws._runtime.dialer import Dialer
+from pyresponses_ws._runtime.hook import call_hook
+from pyresponses_ws._runtime.link import Link
+from pyresponses_ws._runtime.mailbox import Mailbox
+from pyresponses_ws._transport.base import Close
+from pyresponses_ws.config import ClientConfig, Replay
+from pyresponses_ws.errors import ClosedError
+from pyresponses_ws.events import Event
+from pyresponses_ws.report import ClientStats
 
 #: RFC 6455 section 7.4.1: a normal closure.
 NORMAL_CLOSURE = 1000
@@ -189,6 +189,5 @@ class Pool:
 
     def link_ended(self, link: Link) -> None:
         self._forget(link)
-        self._dialer.keeper.wake()
         if link.opened_at:
             call_hook(self.config.hooks.on_disconnect, link.report())

@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from .._transport.base import ABNORMAL_CLOSURE, Close, TransportClosed
-from ..errors import ProtocolError
-from .link import Link
+from pyresponses_ws._runtime.link import Link
+from pyresponses_ws._transport.base import ABNORMAL_CLOSURE, Close, TransportClosed
+from pyresponses_ws.errors import ProtocolError
 
 logger = logging.getLogger("pyresponses_ws.reader")
 

@@ -11,12 +11,16 @@ import weakref
 from dataclasses import dataclass
 from typing import Protocol
 
-from .clock import Empty
-from .threads import Threads
+from pyresponses_ws._runtime.clock import Empty
+from pyresponses_ws._runtime.threads import Threads
 
 
 class Reconnectable(Protocol):
     """What the thread asks of a session."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """It still wants a link."""
 
     def reconnect(self) -> float | None:
         """Try once. Returns the seconds to wait before the next try, None when none is due."""
@@ -26,6 +30,11 @@ class Reconnectable(Protocol):
 class _Job:
     session: weakref.ref[Reconnectable]
     due: float
+
+    @property
+    def is_wanted(self) -> bool:
+        session = self.session()
+        return session is not None and session.is_waiting
 
 
 class Reconnector:
@@ -60,7 +69,7 @@ class Reconnector:
         jobs: list[_Job] = []
         while True:
             with self._lock:
-                jobs = [job for job in jobs + self._new if job.session() is not None]
+                jobs = [job for job in jobs + self._new if job.is_wanted]
                 self._new.clear()
                 if not jobs:
                     self._is_running = False
@@ -85,4 +94,3 @@ class Reconnector:
             self._clock.get(self._words, due)
         except Empty:
             return
-

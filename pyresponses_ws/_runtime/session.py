@@ -11,33 +11,31 @@ import random
 import weakref
 from typing import Any
 
-from .. import codec
-from .._protocol.backoff import Backoff
-from .._protocol.latest import LatestResponses
-from .._protocol.link import (
+from pyresponses_ws import codec
+from pyresponses_ws._protocol.backoff import Backoff
+from pyresponses_ws._protocol.latest import LatestResponses
+from pyresponses_ws._protocol.link import (
     CONNECTION_LIFE,
     ConnectionSignal,
     ConnectionState,
     is_retryable_close,
 )
-from .._protocol.machine import advance
-from .._transport.base import Close
-from ..errors import (
-    APIError,
+from pyresponses_ws._protocol.machine import advance
+from pyresponses_ws._runtime.dialer import Dialer
+from pyresponses_ws._runtime.dispatcher import EVERY, Listeners
+from pyresponses_ws._runtime.link import Link, SendError
+from pyresponses_ws._runtime.mailbox import Discard, Mailbox
+from pyresponses_ws._runtime.reconnector import Reconnector
+from pyresponses_ws._transport.base import Close
+from pyresponses_ws.errors import (
     ClosedError,
-    ConfigError,
     ConnectionLostError,
     ReconnectError,
     RequestTooLargeError,
-    ResponsesWSError,
+    TransportError,
 )
-from ..events import Event
-from ..report import CloseInfo
-from .dialer import Dialer
-from .dispatcher import EVERY, Listeners
-from .link import Link, SendError
-from .mailbox import Discard, Mailbox
-from .reconnector import Reconnector
+from pyresponses_ws.events import Event
+from pyresponses_ws.report import CloseInfo
 
 #: Seconds that a peer gets to answer our close frame.
 _GOODBYE_WAIT = 1.0
@@ -85,6 +83,11 @@ class Session:
         return self._state is ConnectionState.CLOSED
 
     @property
+    def is_waiting(self) -> bool:
+        """It lost its link and wants another."""
+        return self._state is ConnectionState.RECONNECTING
+
+    @property
     def is_finished(self) -> bool:
         """Closed by its user: whoever reads stops at once."""
         return self._is_finished
@@ -130,23 +133,21 @@ class Session:
 
     def reconnect(self) -> float | None:
         """Make one attempt; see ``Reconnectable``."""
-        if self._state is not ConnectionState.RECONNECTING:
-            return None
         try:
             self._open_link()
-        except (ConfigError, APIError, ClosedError) as exc:
-            # Another attempt would get the same answer.
-            self._give_up(exc)
-        except ResponsesWSError as exc:
+        except TransportError as exc:
             with self._lock:
                 self._signal(ConnectionSignal.RETRY_FAILED)
                 delay = self._backoff.next_delay(self.rng)
             if delay is not None:
                 return delay
             self._give_up(exc)
+        except Exception as exc:
+            # The API's no, or what a callable of the user raised: it would come again.
+            self._give_up(exc)
         return None
 
-    def _give_up(self, cause: ResponsesWSError) -> None:
+    def _give_up(self, cause: Exception) -> None:
         with self._lock:
             if self._state is ConnectionState.CLOSED:
                 return
@@ -165,9 +166,7 @@ class Session:
         with self._lock:
             links = list(self._links) if self._state is ConnectionState.OPEN else []
         if not links:
-            raise ClosedError(
-                f"the connection is {self._state.value}, not open; nothing was sent"
-            )
+            raise ClosedError(f"the connection is {self._state.value}, not open; nothing was sent")
         return links[0]
 
     def send(self, command: dict[str, Any]) -> None:
@@ -246,9 +245,7 @@ class Session:
             self._latest.lose_link()
             was_closed = self._state is ConnectionState.CLOSED
             if not was_closed:
-                self._signal(
-                    ConnectionSignal.LOST if is_retryable else ConnectionSignal.CLOSE
-                )
+                self._signal(ConnectionSignal.LOST if is_retryable else ConnectionSignal.CLOSE)
             inboxes = list(self._inboxes.values())
             delay = self._backoff.next_delay(self.rng) if is_retryable else None
         self.listeners.tell("close", info)
@@ -256,8 +253,10 @@ class Session:
             return
         for inbox in inboxes:
             inbox.lose(close, is_provoked=False)
-        if is_retryable:
-            self._reconnector.schedule(self, delay or 0.0)
+        if delay is not None:
+            self._reconnector.schedule(self, delay)
+        elif is_retryable:
+            self._give_up(ConnectionLostError("lost again before any event", code=close.code))
 
     # --- closing ------------------------------------------------------------------------------
 

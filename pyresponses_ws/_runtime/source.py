@@ -6,10 +6,10 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-from ..config import ClientConfig, Replay
-from .clock import Clock
-from .link import Link
-from .mailbox import Mailbox
+from pyresponses_ws._runtime.clock import Clock
+from pyresponses_ws._runtime.link import Link
+from pyresponses_ws._runtime.mailbox import Mailbox
+from pyresponses_ws.config import ClientConfig, Replay
 
 
 class LinkSource(Protocol):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from .clock import Clock, Empty, SystemClock
+from pyresponses_ws._runtime.clock import Clock, Empty, SystemClock
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ class Threads:
         def run() -> None:
             try:
                 outcome.put((function(), None))
-            except BaseException as exc:  # noqa: BLE001 (handed to the caller, who raises it)
+            except BaseException as exc:
                 outcome.put((None, exc))
 
         self.start("resolver", run)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from .._protocol.recovery import Decision
-from .._protocol.turn import Ending
-from .._transport.base import Close
-from ..errors import (
+from pyresponses_ws._protocol.recovery import Decision
+from pyresponses_ws._protocol.turn import Ending
+from pyresponses_ws._transport.base import Close
+from pyresponses_ws.errors import (
     ConnectionLostError,
     DeliveryUnknownError,
     ResponseFailedError,
     ResponsesWSError,
     TurnTimeoutError,
 )
-from ..failures import to_error
+from pyresponses_ws.failures import to_error
 
 
 def lost_error(decision: Decision, close: Close) -> ResponsesWSError:

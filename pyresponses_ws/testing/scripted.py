@@ -6,9 +6,10 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from queue import Empty, SimpleQueue
-from typing import Any
+from threading import Condition
+from typing import Any, NamedTuple
 
-from pyresponses_ws._transport.base import Close, Endpoint, TransportClosed
+from pyresponses_ws._transport.base import ABNORMAL_CLOSURE, Close, Endpoint, TransportClosed
 
 Frame = Mapping[str, Any] | str
 #: Given a command, returns the frames that answer it.
@@ -16,6 +17,15 @@ Answer = Callable[[dict[str, Any]], Iterable[Frame]]
 
 #: Real seconds after which a rendezvous gives up: the code under test never sent.
 _PATIENCE = 10.0
+
+
+class _Arrival(NamedTuple):
+    """What one read brings: text messages, a ping, or the end."""
+
+    texts: list[str]
+    size: int = 0
+    ping: bytes | None = None
+    close: Close | None = None
 
 
 def _as_text(frame: Frame) -> str:
@@ -31,8 +41,11 @@ class ScriptedTransport:
 
     def __init__(self, answer: Answer | None = None) -> None:
         self._answer = answer
-        # Batches of texts, then at most one Close.
-        self._inbound: SimpleQueue[list[str] | Close] = SimpleQueue()
+        # Guards the three below, and tells of each change.
+        self._changed = Condition()
+        self._inbound: deque[_Arrival] = deque()
+        self._is_reading = False
+        self._is_aborted = False
         self._outbound: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._sent: deque[dict[str, Any]] = deque()
         #: Raised by ``connect`` and ``send`` instead of working, when set.
@@ -45,7 +58,6 @@ class ScriptedTransport:
         self.pongs: list[bytes] = []
         #: Close frames that were sent, as (code, reason).
         self.closes: list[tuple[int, str]] = []
-        self.is_aborted = False
         self.is_disposed = False
         self.pending_pong: bytes | None = None
         self.bytes_sent = 0
@@ -57,22 +69,44 @@ class ScriptedTransport:
 
     def feed(self, *frames: Frame) -> None:
         """Make frames arrive, all in one batch."""
-        self._inbound.put([_as_text(frame) for frame in frames])
+        texts = [_as_text(frame) for frame in frames]
+        self._arrive(_Arrival(texts, size=sum(map(len, texts))))
 
     def feed_ping(self, payload: bytes) -> None:
         """Make a ping arrive."""
-        self.pending_pong = payload
-        self.bytes_received += 2 + len(payload)
-        self._inbound.put([])
+        self._arrive(_Arrival([], size=2 + len(payload), ping=payload))
 
     def feed_pong(self) -> None:
         """Make a pong arrive."""
-        self.bytes_received += 2
-        self._inbound.put([])
+        self._arrive(_Arrival([], size=2))
 
-    def end(self, code: int = 1006, reason: str = "", *, reply_due: bool = False) -> None:
-        """End the link, behind everything that was fed before."""
-        self._inbound.put(Close(code=code, reason=reason, reply_due=reply_due))
+    def end(self, code: int = ABNORMAL_CLOSURE, reason: str = "") -> None:
+        """End the link, behind everything that was fed before; 1006 is without a close frame."""
+        is_said = code != ABNORMAL_CLOSURE
+        self._arrive(_Arrival([], close=Close(code=code, reason=reason, reply_due=is_said)))
+
+    def settle(self) -> None:
+        """Block until the reader has dealt with everything that was fed. Raises TimeoutError."""
+        self._wait_until(lambda: self._is_reading and not self._inbound, "the reader is busy")
+
+    def wait_until_aborted(self) -> None:
+        """Block until the link was cut. Raises TimeoutError."""
+        self._wait_until(lambda: self._is_aborted, "nobody cut the link")
+
+    @property
+    def is_aborted(self) -> bool:
+        """The link was cut from our side."""
+        return self._is_aborted
+
+    def _arrive(self, arrival: _Arrival) -> None:
+        with self._changed:
+            self._inbound.append(arrival)
+            self._changed.notify_all()
+
+    def _wait_until(self, condition: Callable[[], bool], failure: str) -> None:
+        with self._changed:
+            if not self._changed.wait_for(condition, _PATIENCE):
+                raise TimeoutError(failure)
 
     def next_command(self) -> dict[str, Any]:
         """Wait for the next command that was not taken yet. Raises TimeoutError."""
@@ -105,11 +139,18 @@ class ScriptedTransport:
             self.feed(*self._answer(command))
 
     def receive(self) -> list[str]:
-        item = self._inbound.get()
-        if isinstance(item, Close):
-            raise TransportClosed(item)
-        self.bytes_received += sum(map(len, item))
-        return item
+        with self._changed:
+            self._is_reading = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._inbound)
+            self._is_reading = False
+            arrival = self._inbound.popleft()
+        if arrival.close is not None:
+            raise TransportClosed(arrival.close)
+        self.bytes_received += arrival.size
+        if arrival.ping is not None:
+            self.pending_pong = arrival.ping
+        return arrival.texts
 
     def ping(self, payload: bytes = b"") -> None:
         self.pings += 1
@@ -122,7 +163,9 @@ class ScriptedTransport:
         self.end(code, reason)
 
     def abort(self) -> None:
-        self.is_aborted = True
+        with self._changed:
+            self._is_aborted = True
+            self._changed.notify_all()
         self.end(reason="aborted")
 
     def dispose(self) -> None:
