@@ -138,11 +138,14 @@ class Delivery:
         self._link, self._mailbox = None, self._links.make_mailbox()
         if self._is_cancelled:
             raise TurnCancelledError("the turn was cancelled")
+        self._check_total()
         link = self._lease()
         self.turn.mark_sent()
         try:
-            link.send(self._request.payload, progress_timeout=self._timeouts.send)
+            left = self._timers.ends_at - self._clock.now()
+            link.send(self._request.payload, progress_timeout=min(self._timeouts.send, left))
         except SendError as exc:
+            self._check_total()
             self._send_failed(link, exc)
             return False
         self._note_sent(link)
@@ -154,7 +157,7 @@ class Delivery:
             is_reused = self._links.lease(
                 self._mailbox,
                 prefer=self._request.previous_response_id,
-                timeout=min(self._timeouts.connect, self._timers.left(now) or math.inf),
+                timeout=min(self._timeouts.connect, self._timers.ends_at - now),
                 on_link=self._set_link,
             )
         except ClosedError:
@@ -164,6 +167,7 @@ class Delivery:
             raise
         except ResponsesWSError:
             self._check_cancelled()
+            self._check_total()
             raise
         link, report = self._link, self.report
         assert link is not None, "a lease without an error names its link"
@@ -224,6 +228,11 @@ class Delivery:
     def _check_cancelled(self) -> None:
         if self._is_cancelled or self._links.is_closed:
             raise TurnCancelledError("the turn was cancelled")
+
+    def _check_total(self) -> None:
+        """Raise TurnTimeoutError once the caller's patience is over."""
+        if self._clock.now() >= self._timers.ends_at:
+            raise timeout_error("total", self._timers.ends_at - self._timers.started_at)
 
     def _look_at_timers(self) -> None:
         """A deadline has passed: give up, treat the link as dead, or go on waiting."""
