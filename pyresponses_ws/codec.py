@@ -150,14 +150,19 @@ def parse_event(source: str | bytes | Mapping[str, Any]) -> Event:
     An unknown ``type`` makes an UnknownEvent; values of unexpected kinds stay plain JSON.
     Raises ProtocolError for anything that is no JSON object with a string as ``type``.
     """
-    if type(source) is str or isinstance(source, (str, bytes)):
-        return decode_event(loads(source))
     try:
-        return decode_event(plain(dict(source)))
-    except (TypeError, ValueError) as exc:
-        raise ProtocolError("an event is a JSON object", text=repr(source)) from exc
+        if isinstance(source, (str, bytes)):
+            return decode_event(loads(source))
+        return decode_event(_copied(source))
     except RecursionError as exc:
         raise ProtocolError("an event that is nested too deeply, or contains itself") from exc
+
+
+def _copied(source: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return {key: plain(value) for key, value in dict(source).items()}
+    except (TypeError, ValueError) as exc:
+        raise ProtocolError("an event is a JSON object", text=repr(source)) from exc
 
 
 def decode_event(data: dict[str, Any]) -> Event:

@@ -6,9 +6,9 @@ order, absent ones absent, unknown ones kept. So decoding a flat event costs one
 follow from it, and this module takes care of both:
 
 * A wire key must not hide a method. Instance attributes win over methods, but not over data
-  descriptors, so what may not be hidden is one (:func:`guarded`).
+  descriptors, so what may not be hidden is one (:mod:`~pyresponses_ws.guards`).
 * A wire key may be no attribute name, or the name of a method. Such a field is spelt with a
-  trailing underscore and finds its key through a descriptor (:func:`renamed`).
+  trailing underscore and finds its key through a descriptor (``renamed``).
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from typing import (
 
 from dataclasses_json import DataClassJsonMixin
 
+from pyresponses_ws.guards import ClassValue, Renamed, guarded, renamed
+
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
 else:
@@ -45,75 +47,12 @@ else:
 
 
 M = TypeVar("M", bound="WireModel")
-_F = TypeVar("_F")
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 #: Turns a value of plain JSON, which it may reuse, into its typed form. Never raises: a value of
 #: an unexpected kind stays what it is.
 Decoder = Callable[[Any], Any]
-
-
-class _Guarded:
-    """A function as a data descriptor, which comes before the instance's ``__dict__``."""
-
-    def __init__(self, function: Any) -> None:
-        self._function = function
-        wrapped = getattr(function, "__func__", function)
-        self._name = wrapped.__name__
-        self.__doc__ = wrapped.__doc__
-
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self._function.__get__(instance, owner)
-
-    def __set__(self, instance: object, value: object) -> None:
-        raise AttributeError(f"{self._name!r} of {type(instance).__name__!r} cannot be set")
-
-
-def guarded(method: _F) -> _F:
-    """Keep a wire key of the same name from hiding ``method``."""
-    return cast(_F, _Guarded(method))
-
-
-class _ClassValue:
-    """An attribute of the class that a wire key cannot hide from an instance."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self._value
-
-    def __set__(self, instance: object, value: object) -> None:
-        raise AttributeError(f"{type(instance).__name__!r} cannot change its class")
-
-
-class _Renamed:
-    """A field whose wire key is not its attribute name."""
-
-    def __init__(self, key: str, default: Any) -> None:
-        self.key = key
-        self._default = default
-
-    def __get__(self, instance: object | None, owner: type) -> Any:
-        if instance is not None:
-            return instance.__dict__.get(self.key)
-        if self._default is MISSING:
-            raise AttributeError(f"{owner.__name__} has no default for {self.key!r}")
-        return self._default
-
-    def __set__(self, instance: object, value: Any) -> None:
-        instance.__dict__[self.key] = value
-
-    def __delete__(self, instance: object) -> None:
-        if self.key not in instance.__dict__:
-            raise AttributeError(self.key)
-        del instance.__dict__[self.key]
-
-
-def renamed(key: str, *, default: Any = MISSING) -> Any:
-    """Declare a field whose wire key is a Python keyword or the name of a method."""
-    return _Renamed(key, default)
 
 
 class Slot(NamedTuple):
@@ -142,7 +81,7 @@ class WireModel(DataClassJsonMixin):
         """Make the class a dataclass; its ``__init__`` and the rest come from here."""
         super().__init_subclass__(**options)
         dataclass(init=False, eq=False, repr=False, kw_only=True)(cls)
-        cls.__dataclass_fields__ = cast(Any, _ClassValue(cls.__dataclass_fields__))
+        cls.__dataclass_fields__ = cast(Any, ClassValue(cls.__dataclass_fields__))
 
     if not TYPE_CHECKING:
         # Type checkers know the fields, and would take these two for "anything goes".
@@ -233,7 +172,7 @@ def wire_key(cls: type[WireModel], name: str) -> str:
     """Return the wire's name of a field."""
     for base in cls.__mro__:
         declared = base.__dict__.get(name)
-        if isinstance(declared, _Renamed):
+        if isinstance(declared, Renamed):
             return declared.key
     return name
 

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "pyresponses_ws"
 MODULE_LINES = 400
 
 WORDS = {
-    *("codec", "commands", "config", "errors", "events", "failures", "items", "model"),
+    *("codec", "commands", "config", "errors", "events", "failures", "guards", "items", "model"),
     *("partial", "report", "version"),
 }
 CORE = WORDS | {"_protocol"}

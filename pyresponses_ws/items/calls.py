@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pyresponses_ws.guards import renamed
 from pyresponses_ws.items.content import InputContent
 from pyresponses_ws.items.shared import CallerDirect, CallerProgram, ItemStatus
-from pyresponses_ws.model import WireModel, renamed
+from pyresponses_ws.model import WireModel
 
 __all__ = [
     "FunctionCallOutput",

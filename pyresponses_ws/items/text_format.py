@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pyresponses_ws.model import WireModel, renamed
+from pyresponses_ws.guards import renamed
+from pyresponses_ws.model import WireModel
 
 __all__ = [
     "ResponseFormatJSONObject",

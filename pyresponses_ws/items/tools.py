@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pyresponses_ws.guards import renamed
 from pyresponses_ws.items.shared import AllowedCaller
 from pyresponses_ws.items.skills import ContainerAuto, ContainerReference, LocalEnvironment
-from pyresponses_ws.model import WireModel, renamed
+from pyresponses_ws.model import WireModel
 
 __all__ = [
     "ApplyPatchTool",
