@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "pyresponses_ws"
 #: Lines above which a module holds more than one idea.
 MODULE_LINES = 400
+#: Lines of code above which a function does more than one step.
+FUNCTION_LINES = 30
 
 WORDS = {
     *("codec", "commands", "config", "errors", "events", "failures", "guards", "items", "model"),
@@ -194,3 +196,28 @@ def test_modules_stay_short() -> None:
     """A module with more lines than this holds more than one idea."""
     lengths = {_label(file): len(file.read_text("utf-8").splitlines()) for file in _files()}
     assert {name: n for name, n in lengths.items() if n > MODULE_LINES} == {}
+
+
+def _functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def _code_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count the lines that hold code: no signature, docstring, comment or blank line."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    nodes = (node for statement in body for node in ast.walk(statement))
+    spans = (range(n.lineno, (n.end_lineno or n.lineno) + 1) for n in nodes if hasattr(n, "lineno"))
+    return len({line for span in spans for line in span})
+
+
+def test_functions_do_one_step() -> None:
+    """Over this length, the middle of a function deserves a name."""
+    long = [
+        f"{_label(file)}:{function.lineno} {function.name}"
+        for file in _files()
+        for function in _functions(file)
+        if _code_lines(function) > FUNCTION_LINES
+    ]
+    assert long == []
