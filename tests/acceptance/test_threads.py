@@ -28,6 +28,7 @@ from tests.support.responses_peer import (
     says,
     scripts,
     silent_upgrade,
+    wait_for,
 )
 
 TURN: dict[str, Any] = {"model": "m", "input": "hello"}
@@ -156,9 +157,7 @@ def test_overlapping_calls_on_one_stream_are_misuse() -> None:
 
 def _until_it_raises(stream: ResponseStream) -> None:
     """Call next() once the other thread is inside; before that it would wait itself."""
-    deadline = time.monotonic() + PATIENCE
-    while not stream._inside and time.monotonic() < deadline:
-        pass
+    wait_for(lambda: stream._inside, "the reader")
     next(stream)
 
 
@@ -213,9 +212,7 @@ def test_close_from_another_thread_wakes_the_reader() -> None:
         stream = client.stream(**TURN)
         wait_for_half(stream)
         reader = Caller(lambda: next(stream))
-        deadline = time.monotonic() + PATIENCE
-        while not stream._inside and time.monotonic() < deadline:
-            pass
+        wait_for(lambda: stream._inside, "the reader")
         stream.close()
         assert isinstance(reader.result()[0], TurnCancelledError)
 
@@ -236,8 +233,7 @@ def test_close_waits_for_running_turns() -> None:
         caller = Caller(lambda: client.create(**TURN).output_text)
         peer.wait_for_requests(1)
         closer = Caller(client.close)
-        while not client._pool.is_closed:
-            pass
+        wait_for(lambda: client._pool.is_closed, "close")
         finish.set()
         text, answered_at = caller.result()
         assert text == "half"

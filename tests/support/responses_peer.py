@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pyresponses_ws import ResponsesClient
 from pyresponses_ws.errors import ResponsesWSError
@@ -111,11 +111,23 @@ class Gone(Exception):
     """The script has ended the connection."""
 
 
+class PeerLink(Peer):
+    """The server's end of one connection, which knows when the test is over."""
+
+    def __init__(self, sock: socket.socket, ended: threading.Event) -> None:
+        super().__init__(sock)
+        self._ended = ended
+
+    def freeze(self) -> NoReturn:
+        """Read and say nothing any more, not even pongs, until the test ends."""
+        self._ended.wait()
+        raise Gone
+
+
 class PeerTurn:
     """One ``response.create`` that came, and the means to answer it."""
 
-    def __init__(self, server: ResponsesPeer, peer: Peer, request: Json, number: int) -> None:
-        self.server = server
+    def __init__(self, peer: PeerLink, request: Json, number: int) -> None:
         self.peer = peer
         #: The command as it came.
         self.request = request
@@ -140,25 +152,24 @@ class PeerTurn:
         """Send ``created`` and these deltas, and nothing more."""
         self.send(created(self.response_id), *map(delta, texts))
 
-    def cut(self) -> None:
+    def cut(self) -> NoReturn:
         """End the connection without a close frame."""
         raise Gone
 
-    def reset(self) -> None:
+    def reset(self) -> NoReturn:
         """End the connection with an RST."""
         self.peer.reset()
         raise Gone
 
-    def close(self, code: int, reason: str = "") -> None:
+    def close(self, code: int, reason: str = "") -> NoReturn:
         """Send a close frame, wait for the client's, and end the connection."""
         self.peer.send(close_frame(code, reason))
         self.peer.read_to_end()
         raise Gone
 
-    def freeze(self) -> None:
+    def freeze(self) -> NoReturn:
         """Read and say nothing any more, not even pongs, until the test ends."""
-        self.server.ended.wait()
-        raise Gone
+        self.peer.freeze()
 
 
 Script = Callable[[PeerTurn], object]
@@ -175,7 +186,7 @@ class ResponsesPeer:
         self,
         script: Script = PeerTurn.answer,
         *,
-        accept: Callable[[Peer], object] = Peer.accept,
+        accept: Callable[[PeerLink], object] = PeerLink.accept,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._script = script
@@ -183,7 +194,7 @@ class ResponsesPeer:
         self._tls = tls
         # Guards what follows, and tells of each change.
         self._changed = threading.Condition()
-        self._peers: list[Peer] = []
+        self._peers: list[PeerLink] = []
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
         #: Every command that came.
@@ -296,7 +307,7 @@ class ResponsesPeer:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_side=True)
-            peer = Peer(sock)
+            peer = PeerLink(sock, self.ended)
             self._note(partial(self._peers.append, peer))
             if self.ended.is_set():
                 return
@@ -315,7 +326,7 @@ class ResponsesPeer:
     def _count_end(self) -> None:
         self.ends += 1
 
-    def _talk(self, peer: Peer) -> None:
+    def _talk(self, peer: PeerLink) -> None:
         while True:
             opcode, payload = peer.read_frame()
             if opcode == PING:
@@ -327,7 +338,7 @@ class ResponsesPeer:
             elif opcode == TEXT:
                 request = json.loads(payload)
                 number = self._note(partial(self._count_request, request))
-                self._script(PeerTurn(self, peer, request, number))
+                self._script(PeerTurn(peer, request, number))
 
     def _count_request(self, request: Json) -> int:
         self.requests.append(request)
@@ -345,16 +356,22 @@ def _as_frame(event: Json | str | bytes) -> bytes:
     return frame(TEXT, text.encode())
 
 
-def silent_upgrade(seen: threading.Event) -> Callable[[Peer], None]:
+def silent_upgrade(seen: threading.Event) -> Callable[[PeerLink], None]:
     """An ``accept`` that reads the upgrade request, sets ``seen``, and says nothing."""
 
-    def accept(peer: Peer) -> None:
+    def accept(peer: PeerLink) -> None:
         peer.read_request()
         seen.set()
         peer.read_to_end()
         raise Gone
 
     return accept
+
+
+def deaf(peer: PeerLink) -> None:
+    """An ``accept`` that upgrades, and then takes no byte until the test ends."""
+    peer.accept()
+    peer.freeze()
 
 
 def scripts(*each: Script) -> Script:
@@ -374,6 +391,16 @@ def says(*events: Json | str | bytes) -> Script:
 def texts_of(events: Iterable[Any]) -> str:
     """Join the deltas of some events."""
     return "".join(e.delta for e in events if e.type == "response.output_text.delta")
+
+
+def wait_for(condition: Callable[[], object], what: str = "the state") -> None:
+    """Block until ``condition`` holds, for states that tell nobody of their change."""
+    pause = threading.Event()
+    for _ in range(int(PATIENCE / 0.002)):
+        if condition():
+            return
+        pause.wait(0.002)
+    raise AssertionError(f"{what} did not come")
 
 
 def read_until_error(stream: Iterable[Any]) -> tuple[list[Any], ResponsesWSError | None]:
