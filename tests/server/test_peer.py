@@ -132,13 +132,12 @@ def test_a_peer_that_leaves_cancels_its_turns(how: str) -> None:
     """With a close frame or without, the engine is told at once."""
     engine = HangingEngine()
     with LocalServer(engine) as server:
-        ws = open_socket(server)
-        create(ws, input="hi")
-        receive_until(ws, "response.output_text.delta")
-        assert engine.started.wait(10)
-        if how == "reset":
-            ws.socket.shutdown(socket.SHUT_RDWR)
-        ws.close()
+        with open_socket(server) as ws:
+            create(ws, input="hi")
+            receive_until(ws, "response.output_text.delta")
+            assert engine.started.wait(10)
+            if how == "reset":
+                ws.socket.shutdown(socket.SHUT_RDWR)
         assert engine.cancelled.wait(10)
 
 
