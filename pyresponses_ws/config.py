@@ -88,9 +88,10 @@ class Hooks:
                 raise ConfigError(f"Hooks.{item.name} must be callable, got {type(hook).__name__}")
 
 
-def _check_string(name: str, value: Any) -> None:
+def _string(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{name} must be a string, got {type(value).__name__}")
+    return value
 
 
 def _is_loopback(host: str) -> bool:
@@ -101,7 +102,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _split_url(name: str, url: str) -> SplitResult:
-    _check_string(name, url)
+    _string(name, url)
     try:
         parts = urlsplit(url.strip())
         parts.port  # noqa: B018 (raises on a bad port)
@@ -119,16 +120,16 @@ def _split_url(name: str, url: str) -> SplitResult:
 
 def check_api_key(key: Any) -> str:
     """Return the key if it can travel in a header. Raises ConfigError, which never shows it."""
-    _check_string("api_key", key)
-    if not key.strip():
+    text = _string("api_key", key)
+    if not text.strip():
         raise ConfigError("no API key: pass api_key= or set OPENAI_API_KEY")
-    for position, char in enumerate(key):
+    for position, char in enumerate(text):
         if not 32 < ord(char) < 127:
             raise ConfigError(
                 f"api_key holds a character that no header may carry (code {ord(char)} at "
                 f"position {position}); was a newline copied along?"
             )
-    return key
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +166,8 @@ class ClientConfig:
         for name, value in named.items():
             if value is None:
                 continue
-            _check_string("header names", name)
-            _check_string(f"header {name!r}", value)
+            _string("header names", name)
+            _string(f"header {name!r}", value)
             if any(char in "\r\n\0" for char in name + value):
                 raise ConfigError(f"header {name!r} holds a line break; remove it")
 

@@ -25,14 +25,40 @@ class Partial:
     def as_input(self) -> list[dict[str, Any]]:
         """Items that are legal to send again: finished ones, in wire form, order kept.
 
-        A tool call whose output is unknown is left out, since a call without its output is a 400
-        (protocol.md 2.1); so is reasoning that does not carry ``encrypted_content``.
+        A call that waits for an output of ours is left out unless the output is here too, and the
+        other way round: the service refuses either alone with a 400. So is reasoning without
+        ``encrypted_content``, which only the connection that made it could read.
         """
-        return [wire for item in self.items if _is_resendable(wire := item.to_dict())]
+        wires: list[dict[str, Any]] = [item.to_dict() for item in self.items]
+        calls = {wire.get("call_id") for wire in wires if not _is_output(wire)}
+        outputs = {wire.get("call_id") for wire in wires if _is_output(wire)}
+        return [wire for wire in wires if _is_resendable(wire, calls & outputs)]
 
 
-def _is_resendable(wire: dict[str, Any]) -> bool:
-    kind = str(wire.get("type", ""))
+#: Calls that somebody else answers: the client by an output, the user by an approval.
+_OPEN_CALLS = frozenset(
+    {
+        "function_call",
+        "custom_tool_call",
+        "computer_call",
+        "local_shell_call",
+        "shell_call",
+        "apply_patch_call",
+        "tool_search_call",
+        "program",
+        "mcp_approval_request",
+    }
+)
+
+
+def _is_output(wire: dict[str, Any]) -> bool:
+    return str(wire.get("type", "")).endswith("_output")
+
+
+def _is_resendable(wire: dict[str, Any], answered: set[Any]) -> bool:
+    kind = wire.get("type")
     if kind == "reasoning":
         return bool(wire.get("encrypted_content"))
-    return kind == "message" or kind.endswith("_output")
+    if kind in _OPEN_CALLS or _is_output(wire):
+        return wire.get("call_id") in answered
+    return True

@@ -61,7 +61,7 @@ def test_a_turn_that_continues_knows_what_a_replay_would_cost() -> None:
         assert second.report is not None
         assert stranger.report is not None
         assert second.report.input_mode == "delta"
-        assert second.report.full_replay_bytes > second.report.bytes_sent  # type: ignore[operator]
+        assert second.report.full_replay_bytes > second.report.bytes_sent
         assert stranger.report.full_replay_bytes is None
         assert stranger.report.bytes_saved is None
 

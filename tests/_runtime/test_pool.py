@@ -52,7 +52,7 @@ def test_a_turn_that_has_ended_retires_nothing() -> None:
         stream = made.client.stream(model="m", input="a")
         made.transport.settle()
         stream.close()
-        assert made.client.create(model="m", input="b").report.reused_link  # type: ignore[union-attr]
+        assert made.client.create(model="m", input="b").report.reused_link
 
 
 def test_a_dropped_stream_is_retired() -> None:
@@ -151,8 +151,8 @@ def test_hooks_hear_of_links() -> None:
         made.transport.end(1012, "restart")
         made.transport.wait_until_aborted()
     opened, ended = heard
-    assert (opened.link, opened.close_code) == (1, None)  # type: ignore[attr-defined]
-    assert (ended.close_code, ended.close_reason) == (1012, "restart")  # type: ignore[attr-defined]
+    assert (opened.link, opened.close_code) == (1, None)
+    assert (ended.close_code, ended.close_reason) == (1012, "restart")
 
 
 def test_a_ping_is_answered() -> None:

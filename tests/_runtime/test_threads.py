@@ -24,7 +24,7 @@ def test_a_latch_lets_every_waiter_through() -> None:
     threads = Threads(ManualClock())
     latch = threads.latch()
     waits = [Call(lambda: latch.wait(5)) for _ in range(3)]
-    threads.clock.wait_for_waiters(3)  # type: ignore[attr-defined]  # a ManualClock
+    threads.clock.wait_for_waiters(3)
     latch.open()
     assert [wait.result() for wait in waits] == [True] * 3
     assert latch.wait(0)
