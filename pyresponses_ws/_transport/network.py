@@ -10,7 +10,7 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pyresponses_ws._transport.base import RunWithDeadline
@@ -50,13 +50,12 @@ class Deadline:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Whom to reach; ``ssl_context`` None means plain TCP."""
+    """Whom to reach."""
 
     host: str
     port: int
-    ssl_context: ssl.SSLContext | None = field(repr=False, default=None)
     #: Name that the certificate must carry; the host's unless a proxy stands between.
-    server_hostname: str | None = None
+    server_hostname: str
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -74,17 +73,13 @@ def open_socket(
 ) -> socket.socket:
     """Return a connected socket with TCP_NODELAY, after the TLS handshake if there is a context.
 
-    Tries every address of ``host`` in the resolver's order. Its timeout is left at what remained;
-    the caller sets its own. Closes what it opened when it raises, KeyboardInterrupt included.
-
-    Raises ConnectError with ``stage`` dns, tcp or tls, ConfigError for TLS on a Python where it
-    hangs, and whatever ``on_socket`` raises.
+    Tries every address in the resolver's order. The caller sets the socket's timeout. Raises
+    ConnectError with ``stage`` dns, tcp or tls, ConfigError for TLS on a Python where it hangs, and
+    what ``on_socket`` raises; what it had opened is then closed, on KeyboardInterrupt too.
     """
     if ssl_context is not None:
         refuse_deadlocking_python(sys.version_info[:3])
-    target = Target(
-        host=host, port=port, ssl_context=ssl_context, server_hostname=server_hostname or host
-    )
+    target = Target(host=host, port=port, server_hostname=server_hostname or host)
     deadline = Deadline.after(timeout)
     with _as_connect_error(target, "dns"):
         addresses = _resolve(target, deadline, run_with_deadline, on_socket)
@@ -152,27 +147,39 @@ def _run_interruptibly(
     half is handed out like any socket, and an abort of it wakes the wait.
     """
     ours, helpers = socket.socketpair()
-    outcome: list[list[AddressInfo] | BaseException] = []
-
-    def task() -> None:
-        try:
-            outcome.append(look_up())
-        except BaseException as exc:  # raised again by the thread that waits
-            outcome.append(exc)
-        finally:
-            helpers.close()
-
+    task = _Task(look_up, helpers)
     with ours, helpers:
         on_socket(ours)
         with contextlib.suppress(TimeoutError):
-            run_with_deadline(task, 0)
+            run_with_deadline(task.run, 0)
         ours.settimeout(deadline.left())
         ours.recv(1)
         on_socket(ours)
-    result = outcome[0] if outcome else OSError("interrupted")
-    if isinstance(result, BaseException):
-        raise result
-    return result
+    return task.take_result()
+
+
+class _Task:
+    """A look-up on its helper thread, and what came of it."""
+
+    def __init__(self, look_up: Callable[[], list[AddressInfo]], bell: socket.socket) -> None:
+        self._look_up = look_up
+        # Closed when the result is there; the other end of the pair hears it.
+        self._bell = bell
+        # Written by the helper before it closes the bell, read by the other thread after.
+        self._result: list[AddressInfo] | BaseException = OSError("interrupted")
+
+    def run(self) -> None:
+        try:
+            self._result = self._look_up()
+        except BaseException as exc:  # raised again by take_result, in the thread that waits
+            self._result = exc
+        finally:
+            self._bell.close()
+
+    def take_result(self) -> list[AddressInfo]:
+        if isinstance(self._result, BaseException):
+            raise self._result
+        return self._result
 
 
 def _connect_any(

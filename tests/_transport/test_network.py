@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -60,7 +61,12 @@ def press_ctrl_c() -> None:
 @contextlib.contextmanager
 def acting(action: Callable[[], None], *, once: threading.Event) -> Iterator[None]:
     """Do something from another thread when an event happens inside the block."""
-    thread = threading.Thread(target=lambda: (once.wait(5), action()))
+
+    def act() -> None:
+        once.wait(5)
+        action()
+
+    thread = threading.Thread(target=act)
     thread.start()
     try:
         yield
@@ -95,13 +101,13 @@ def stuck_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]
     is_asked, is_over = threading.Event(), threading.Event()
     original = socket.getaddrinfo
 
-    def getaddrinfo(*args: Any, flags: int = 0, **options: Any) -> Any:
-        if flags == 0:
+    def getaddrinfo(*args: Any, **options: Any) -> Any:
+        if not options["flags"]:
             is_asked.set()
             is_over.wait(20)
-        return original(*args, flags=flags, **options)
+        return original(*args, **options)
 
-    monkeypatch.setattr(network.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     yield is_asked
     is_over.set()
     for thread in threading.enumerate():
@@ -112,7 +118,7 @@ def stuck_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
     """Give a name several addresses."""
     results = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
-    monkeypatch.setattr(network.socket, "getaddrinfo", lambda *_, **__: results)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: results)
 
 
 @contextlib.contextmanager
@@ -370,7 +376,7 @@ def test_tls_is_refused_on_the_python_that_deadlocks(
     authority: TestAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before any socket is opened."""
-    monkeypatch.setattr(network.sys, "version_info", (3, 13, 6, "final", 0))
+    monkeypatch.setattr(sys, "version_info", (3, 13, 6, "final", 0))
     watch = Watch()
     with pytest.raises(ConfigError, match=r"3\.13\.6"):
         dial("127.0.0.1", 1, watch, ssl_context=authority.client_context())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
 
-from pyresponses_ws._transport import patience as module
 from pyresponses_ws._transport.patience import STEP, Patience, count_unsent
 
 
@@ -16,7 +16,7 @@ from pyresponses_ws._transport.patience import STEP, Patience, count_unsent
 def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """A clock that stands until told."""
     now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
     def pass_time(seconds: float) -> None:
         now[0] += seconds

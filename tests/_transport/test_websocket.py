@@ -8,11 +8,13 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import pytest
 import websocket
 from websocket import _handshake
 
+from pyresponses_ws._transport import patience
 from pyresponses_ws._transport import websocket as module
 from pyresponses_ws._transport.base import (
     SEND_TIMED_OUT,
@@ -150,7 +152,7 @@ def test_request_holds_our_headers_and_nothing_that_a_browser_sends(
 )
 def test_host_header_has_the_port_unless_it_is_the_default(url: str, header: str) -> None:
     """websocket-client leaves out 80 and 443 whatever the scheme."""
-    assert module._host_header(module.urlsplit(url)) == header
+    assert module._host_header(urlsplit(url)) == header
 
 
 def test_frames_behind_the_upgrade_are_not_lost(connect: Connect) -> None:
@@ -574,10 +576,17 @@ def test_peer_that_takes_nothing_ends_the_send(
         stalling.may_read.set()
 
 
-def test_peer_that_pauses_is_waited_for(connect: Connect) -> None:
-    """A send that has to wait for room goes on where it stopped, over and over."""
-    stalling = Stalling()
-    with RawServer(stalling) as server:
+@pytest.mark.parametrize("is_secure", [False, True], ids=["tcp", "tls"])
+def test_peer_that_pauses_is_waited_for(
+    is_secure: bool,
+    connect: Connect,
+    authority: TestAuthority,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A send that has to wait for room, longer than a step, goes on where it stopped."""
+    monkeypatch.setattr(patience, "STEP", 0.02)
+    stalling, tls = Stalling(), authority.server_context() if is_secure else None
+    with RawServer(stalling, tls=tls) as server:
         transport = connect(server)
         timer = threading.Timer(0.1, stalling.may_read.set)
         timer.start()
