@@ -151,7 +151,7 @@ def parse_event(source: str | bytes | Mapping[str, Any]) -> Event:
     Raises ProtocolError for anything that is no JSON object with a string as ``type``.
     """
     try:
-        if isinstance(source, (str, bytes)):
+        if type(source) is str or isinstance(source, (str, bytes)):
             return decode_event(loads(source))
         return decode_event(_copied(source))
     except RecursionError as exc:

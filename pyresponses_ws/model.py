@@ -97,7 +97,8 @@ class WireModel(DataClassJsonMixin):
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other):
             return NotImplemented
-        return bool(self.__dict__ == other.__dict__)
+        # The second comparison is for objects built by hand: of dicts, or of wire objects.
+        return bool(self.__dict__ == other.__dict__ or plain(self) == plain(other))
 
     __hash__ = None  # type: ignore[assignment]  # mutable, like a dict
 

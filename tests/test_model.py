@@ -85,6 +85,16 @@ def test_equality_is_class_and_content() -> None:
         hash(one)
 
 
+def test_equality_does_not_ask_how_an_object_was_built() -> None:
+    """Of wire objects, of dicts, of tuples: the wire content counts."""
+    part = {"type": "input_text", "text": "hi"}
+    typed = EasyInputMessage(role="user", content=[ResponseInputText(text="hi")])
+    assert typed == EasyInputMessage(role="user", content=[part])  # type: ignore[list-item]
+    assert typed == EasyInputMessage(role="user", content=(part,))  # type: ignore[arg-type]
+    assert typed == EasyInputMessage.from_dict(typed.to_dict())
+    assert typed != EasyInputMessage(role="user", content=[])
+
+
 def test_repr_shows_what_is_there() -> None:
     """Present keys, unknown ones too."""
     item = ResponseInputText.from_dict({"text": "hi", "x-new": 1})
