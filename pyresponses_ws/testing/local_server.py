@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,8 +34,8 @@ class LocalServer:
     ``engine`` is the name of an engine, or an engine of your own in thread mode. ``process=True``
     runs it in a process of its own, so that it shares neither the interpreter lock nor the fate of
     this one; it ends with this process at the latest. ``delta_delay`` seconds pass before each
-    piece of an answer. With ``api_keys`` every other key is refused. With ``ssl_certfile`` (and
-    ``ssl_keyfile``) it speaks TLS.
+    piece of an answer. With ``api_keys`` (one, or several) every other key is refused. With
+    ``ssl_certfile`` (and ``ssl_keyfile``) it speaks TLS.
 
     ``start`` and ``stop`` raise nothing when repeated. A stopped server can be started again, at
     another port.
@@ -47,7 +48,7 @@ class LocalServer:
         *,
         delta_delay: float = 0.0,
         port: int = 0,
-        api_keys: tuple[str, ...] = (),
+        api_keys: str | Sequence[str] = (),
         ssl_certfile: str | Path | None = None,
         ssl_keyfile: str | Path | None = None,
     ) -> None:
@@ -56,7 +57,7 @@ class LocalServer:
         self._engine = engine
         self._is_process = process
         self._delta_delay = delta_delay
-        self._api_keys = tuple(api_keys)
+        self._api_keys = (api_keys,) if isinstance(api_keys, str) else tuple(api_keys)
         self._options: dict[str, Any] = {
             "port": port,
             "ssl_certfile": ssl_certfile,

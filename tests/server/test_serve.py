@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 import trustme
 import uvicorn
 from uvicorn.server import ServerState
@@ -78,16 +79,25 @@ def start_process(*options: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-@pytest.fixture
-def running() -> Iterator[Server]:
+@contextmanager
+def run_server(config: ServerConfig) -> Iterator[Server]:
     """Run a server in a thread, and see that it ends."""
-    server = Server(EchoEngine(), ServerConfig())
+    server = Server(EchoEngine(), config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    yield server
-    server.stop()
-    thread.join(10)
+    try:
+        yield server
+    finally:
+        server.stop()
+        thread.join(10)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def running() -> Iterator[Server]:
+    """Run a server with the defaults."""
+    with run_server(ServerConfig()) as server:
+        yield server
 
 
 def to_ws(base_url: str) -> str:
@@ -108,6 +118,19 @@ def test_small_frames_leave_at_once(running: Server) -> None:
         (connection,) = running._uvicorn.server_state.connections
         accepted = connection.transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_page_of_an_allowed_origin_may_call() -> None:
+    """It gets the answer to its question beforehand, and the header that lets it read the reply."""
+    page = {"Origin": "http://localhost:3000"}
+    with run_server(ServerConfig(cors_origins=(page["Origin"],))) as running:
+        url = f"{running.base_url}/models"
+        asked = requests.options(
+            url, headers={**page, "Access-Control-Request-Method": "GET"}, timeout=30
+        )
+        for reply in (asked, requests.get(url, headers=page, timeout=30)):
+            assert reply.status_code == 200
+            assert reply.headers["access-control-allow-origin"] == page["Origin"]
 
 
 def test_a_port_in_use_is_told_to_the_caller(running: Server) -> None:

@@ -97,7 +97,7 @@ def test_a_process_server_ends_with_its_parent() -> None:
 def test_keys_are_asked_for_in_both_modes() -> None:
     """They travel to a process by its environment, not by its command line."""
     for process in (False, True):
-        with LocalServer(process=process, api_keys=("right",)) as server:
+        with LocalServer(process=process, api_keys="right") as server:
             assert [ask(server, key).status_code for key in ("right", "wrong")] == [200, 401]
 
 
