@@ -25,6 +25,9 @@ OnSocket = Callable[[socket.socket], None]
 #: One result of getaddrinfo.
 AddressInfo = tuple[Any, Any, int, str, Any]
 
+#: What each stage is in the middle of a sentence.
+_DOING = {"dns": "resolving", "tcp": "connecting to", "tls": "the TLS handshake with"}
+
 #: Seconds between two looks at whether the caller gave up. Only an abort that falls between the
 #: making of a socket and its connect call needs it; any other wakes the wait at once.
 ABORT_CHECK = 0.25
@@ -113,10 +116,8 @@ def _explain(target: Target, stage: str, exc: Exception) -> str:
         return f"{_DOING[stage]} {target} took longer than the connect timeout allows"
     if stage == "dns":
         return f"the host {target.host!r} cannot be resolved ({exc}): check base_url"
-    return f"{_DOING[stage]} {target} failed: {str(exc) or type(exc).__name__}"
-
-
-_DOING = {"dns": "resolving", "tcp": "connecting to", "tls": "the TLS handshake with"}
+    what = f"{_DOING[stage]} {target} failed: {str(exc) or type(exc).__name__}"
+    return f"{what}. Check host and port of base_url"
 
 
 def _resolve(

@@ -106,12 +106,8 @@ def _message_of(body: dict[str, Any] | None) -> str:
     if body is None:
         return ""
     error = body.get("error", body)
-    candidates = (
-        [error, *(error.get(key) for key in ("message", "detail"))]
-        if isinstance(error, dict)
-        else [error]
-    )
-    return next((_one_line(text) for text in candidates if isinstance(text, str)), "")
+    found = [error.get("message"), error.get("detail")] if isinstance(error, dict) else [error]
+    return next((_one_line(text) for text in found if isinstance(text, str)), "")
 
 
 def _plain_text(text: str) -> str:

@@ -326,8 +326,13 @@ def _host_header(url: SplitResult) -> str:
 
 
 def _check_agreement(customs: UpgradeSocket, headers: Mapping[str, str]) -> None:
-    """Refuse an extension or subprotocol that was not offered (RFC 6455, 4.1)."""
+    """Refuse an extension or subprotocol that was not offered (RFC 6455, 4.1).
+
+    And a redirect, which websocket-client 1.9.0 takes for a success when it may not follow it.
+    """
     assert customs.answer is not None
+    if customs.answer.status != 101:
+        raise NotHTTPError("the server did not switch to WebSocket")
     agreed = customs.answer.headers
     if agreed.get("sec-websocket-extensions"):
         raise NotHTTPError("an extension was agreed that nobody offered")
