@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator
-from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from pyresponses_ws._runtime.threads import current_thread_id
 from pyresponses_ws.errors import ClosedError, ConcurrencyError, ResponsesWSError
 from pyresponses_ws.events import ResponseTextDeltaEvent, ResponseTextDoneEvent
 
@@ -53,7 +53,7 @@ class ResponseStream(Iterator["Event"]):
         return self
 
     def __next__(self) -> Event:
-        me = get_ident()
+        me = current_thread_id()
         try:
             if self._inside.setdefault("caller", me) != me:
                 raise _overlap()
@@ -114,7 +114,7 @@ class ResponseStream(Iterator["Event"]):
 
         While another thread reads, that thread gets TurnCancelledError.
         """
-        if self._inside.get("caller", get_ident()) != get_ident():
+        if self._inside.get("caller", current_thread_id()) != current_thread_id():
             self._delivery.cancel()
         else:
             self._delivery.retire()

@@ -44,7 +44,7 @@ class Delivery:
         self, links: LinkSource, sizes: HistorySizes, request: TurnRequest, *, total: float | None
     ) -> None:
         self.turn = Turn()
-        self.report = TurnReport(input_mode=_input_mode(request))
+        self.report = TurnReport(input_mode=request.input_mode)
         #: The turn is over, one way or another; set on the consumer's thread only.
         self.is_over = False
         self._links = links
@@ -395,9 +395,3 @@ class Delivery:
                 elapsed=self._clock.now() - self._timers.started_at,
             )
         return exc
-
-
-def _input_mode(request: TurnRequest) -> Literal["full", "delta", "warm"]:
-    if request.is_warm_up:
-        return "warm"
-    return "full" if request.previous_response_id is None else "delta"

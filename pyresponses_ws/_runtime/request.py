@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pyresponses_ws.report import InputMode
+
 
 @dataclass(frozen=True, kw_only=True)
 class TurnRequest:
@@ -15,3 +17,10 @@ class TurnRequest:
     previous_response_id: str | None
     #: Bytes of the input's items as JSON.
     input_bytes: int
+
+    @property
+    def input_mode(self) -> InputMode:
+        """How much of the conversation travels."""
+        if self.is_warm_up:
+            return "warm"
+        return "full" if self.previous_response_id is None else "delta"

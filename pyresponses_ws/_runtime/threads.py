@@ -21,6 +21,11 @@ T = TypeVar("T")
 NAME_PREFIX = "pyresponses-"
 
 
+def current_thread_id() -> int:
+    """A number that no other running thread has."""
+    return threading.get_ident()
+
+
 @contextmanager
 def try_lock(lock: threading.Lock, *, timeout: float = 0.0) -> Iterator[bool]:
     """Hold the lock if it is free within ``timeout`` seconds; yields whether it was.
