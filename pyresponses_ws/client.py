@@ -22,6 +22,7 @@ from pyresponses_ws.config import (
     Hooks,
     Replay,
     Timeouts,
+    check_seconds,
     config_from_environment,
 )
 from pyresponses_ws.connection import Connection
@@ -216,8 +217,7 @@ class ResponsesClient:
 
     def _begin(self, turn: Mapping[str, Any], total: float | None) -> Delivery:
         self._check_open()
-        if total is not None and not total > 0:
-            raise ConfigError(f"timeout must be above 0 seconds, or None; got {total!r}")
+        check_seconds("timeout", total, optional=True)
         request = prepare_turn(turn, max_bytes=self._config.max_request_bytes)
         delivery = Delivery(self._pool, self._sizes, request, total=total)
         delivery.start()

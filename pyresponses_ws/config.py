@@ -28,7 +28,8 @@ Replay = Literal["safe", "never"]
 ApiKey = str | Callable[[], str]
 
 
-def _check_seconds(name: str, value: Any, *, optional: bool) -> None:
+def check_seconds(name: str, value: Any, *, optional: bool) -> None:
+    """Raise ConfigError unless the value is a finite time above 0; None where optional."""
     if value is None and optional:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -63,7 +64,7 @@ class Timeouts:
     def __post_init__(self) -> None:
         for item in fields(self):
             optional = "None" in str(item.type)
-            _check_seconds(f"Timeouts.{item.name}", getattr(self, item.name), optional=optional)
+            check_seconds(f"Timeouts.{item.name}", getattr(self, item.name), optional=optional)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +133,19 @@ def check_api_key(key: Any) -> str:
     return text
 
 
+#: What an option must be, where another kind would fail later, as an error of Python's own.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "headers": (Mapping,),
+    "query": (Mapping,),
+    "retry_delays": (list, tuple),
+    "max_request_bytes": (int,),
+    "allow_insecure": (bool,),
+    "ca_bundle": (str, os.PathLike),
+    "client_cert": (str, os.PathLike, tuple),
+    "transport_factory": (Callable,),  # type: ignore[dict-item]  # isinstance takes it
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClientConfig:
     """Everything that a client was told; see ``ResponsesClient`` for each option."""
@@ -155,11 +169,19 @@ class ClientConfig:
     transport_factory: Callable[[], Any] | None = None
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if not callable(self.api_key):
             check_api_key(self.api_key)
         self._check_headers()
         self._check_choices()
         self._check_scheme()
+
+    def _check_kinds(self) -> None:
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kinds):
+                words = " or ".join(kind.__name__.lower() for kind in kinds)
+                raise ConfigError(f"{name} must be a {words}, got {type(value).__name__}")
 
     def _check_headers(self) -> None:
         named = {"organization": self.organization, "project": self.project, **self.headers}
@@ -175,7 +197,7 @@ class ClientConfig:
         if self.replay not in ("safe", "never"):
             raise ConfigError(f'replay must be "safe" or "never", got {self.replay!r}')
         for index, delay in enumerate(self.retry_delays):
-            _check_seconds(f"retry_delays[{index}]", delay, optional=False)
+            check_seconds(f"retry_delays[{index}]", delay, optional=False)
         if self.max_request_bytes < 1:
             raise ConfigError(f"max_request_bytes must be above 0, got {self.max_request_bytes}")
         if not isinstance(self.timeouts, Timeouts):
@@ -184,6 +206,8 @@ class ClientConfig:
             raise ConfigError("hooks must be a Hooks(...)")
         if self.ssl_context is not None and (self.ca_bundle or self.client_cert):
             raise ConfigError("pass ssl_context, or ca_bundle and client_cert, not both")
+        if not isinstance(self.ssl_context, (ssl.SSLContext, type(None))):
+            raise ConfigError("ssl_context must be an ssl.SSLContext")
 
     def _check_scheme(self) -> None:
         parts = self._websocket_parts()
