@@ -144,6 +144,7 @@ def test_integer_codes_and_odd_statuses(source: Any, status: int | None, code: s
     [
         ({"retry-after": "2"}, 2.0),
         ({"Retry-After": 1.5}, 1.5),
+        ({"retry-after": "0"}, 0.0),
         ({"retry-after": "9", "Retry-After-Ms": "250"}, 0.25),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
         ({"retry-after": "-1"}, None),

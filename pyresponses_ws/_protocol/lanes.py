@@ -200,8 +200,6 @@ class Lanes(Generic[T]):
     def _accept(self, head: _Slot[T], response_id: str | None) -> tuple[T, ...]:
         head.is_accepted = True
         head.response_id = response_id
-        # The lane has moved on: the failure that was due would have come before.
-        head.lane.is_failure_due = False
         self._open[head.lane.name] = head.receivers
         return head.receivers
 

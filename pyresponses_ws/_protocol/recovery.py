@@ -132,7 +132,7 @@ def _at_once(situation: Situation, budget: Budget, rng: random.Random) -> float 
 
 def _overload_pace(situation: Situation, budget: Budget, rng: random.Random) -> float | None:
     """Full jitter under a doubling ceiling, and never sooner than the server asks."""
-    tries = Budget().retries - budget.retries
+    tries = max(0, Budget().retries - budget.retries)
     asked = situation.details.retry_after if situation.details else None
     if asked is not None and asked > MAX_RETRY_AFTER:
         return None

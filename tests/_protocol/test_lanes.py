@@ -163,11 +163,13 @@ def test_a_failure_that_came_in_time_is_not_due_any_more() -> None:
 
 
 def test_after_created_no_failure_is_due() -> None:
-    """The lane has moved on; a ``failed`` is the running turn's."""
-    lanes = lanes_with(("A", None), ("B", None))
-    lanes.route(refusal_of_request())
-    lanes.route(created("r2"))
-    assert lanes.route(failed("r2")) == ("B",)
+    """The lane has moved on; a terminal alone is the next turn's answer again."""
+    lanes = lanes_with(("A", "a"), ("B", "a"), ("C", "a"))
+    lanes.route(refusal_of_request(lane="a"))
+    lanes.route(created("r2", lane="a"))
+    assert lanes.abandon("B") is Abandonment.FENCED
+    assert lanes.route(failed("r2", lane="a")) == ()
+    assert lanes.route(completed("r3", lane="a")) == ("C",)
 
 
 def test_an_error_of_a_known_response_keeps_another_id_for_the_next() -> None:
@@ -277,6 +279,7 @@ def test_an_error_without_a_lane_prefers_the_default_lane() -> None:
 def test_the_connection_limit_is_noted_even_when_nobody_runs() -> None:
     """It may come on an idle socket."""
     lanes: Lanes[str] = Lanes()
+    assert not lanes.limit_reached
     assert lanes.route(LIMIT) == ()
     assert lanes.limit_reached
 

@@ -312,6 +312,39 @@ def test_what_was_replaced_does_not_keep_an_item_stale() -> None:
     assert output.items()[0] is output.items()[0]
 
 
+def test_a_late_set_up_is_seen_by_the_next_look() -> None:
+    """The item of the look before it is out of date."""
+    output = taken(delta("a"))
+    before = output.items()
+    late = added({**MESSAGE, "phase": "commentary"})
+    TAKE[late.type](output, late)
+    assert (wire(output)[0]["phase"], before[0].phase) == ("commentary", None)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        at("response.output_text.done", text="x"),
+        at("response.content_part.done", part={"type": "output_text", "text": "x"}),
+        done({"type": "message"}),
+    ],
+)
+def test_what_is_done_collects_nothing_more(end: Event) -> None:
+    """Late deltas are dropped where they arrive, not kept for nobody."""
+    output = taken(delta("a"), end)
+    assert output.tails == {}
+    for _ in range(3):
+        late = delta("b")
+        TAKE[late.type](output, late)
+    assert [list(tail) for tail in output.tails.values()] == [[]]
+
+
+def test_a_command_may_be_announced_and_never_written() -> None:
+    """It is there, and empty."""
+    output = taken(at("response.shell_call_command.added", command="", command_index=0))
+    assert wire(output)[0]["action"] == {"commands": [""]}
+
+
 def test_settling_ends_what_was_left_in_progress() -> None:
     """An item keeps the status that it was given otherwise."""
     searching = {"type": "web_search_call", "status": "searching"}
