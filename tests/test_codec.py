@@ -100,6 +100,7 @@ def test_half_a_character_is_kept(read: Reader) -> None:
     "text",
     [
         *("", "{", "nonsense", '{"type":NaN}', '{"a":Infinity}', '{"type":"x"} trailing'),
+        *('{"type":"x","a":NaN}', '{"type":"x","a":[-Infinity]}', '{"type":"x","a":Infinity}'),
         *("[]", "null", "3", '"text"'),
         *("{}", '{"type":null}', '{"type":3}', '{"type":["a"]}', '{"type":{}}'),
     ],
@@ -295,6 +296,15 @@ def test_official_objects_leave_out_what_was_not_set() -> None:
         {"type": "function_call", "name": "f", "call_id": "c", "arguments": "{}", "async": True},
         {"type": "output_text", "text": "hi", "annotations": []},
     ]
+
+
+def test_official_objects_leave_out_what_is_not_for_the_wire() -> None:
+    """The parsed arguments that the official package adds to a call are its own."""
+    from openai.types.responses.parsed_response import ParsedResponseFunctionToolCall
+
+    wire = {"type": "function_call", "name": "f", "call_id": "c", "arguments": "{}"}
+    call = ParsedResponseFunctionToolCall.model_validate({**wire, "parsed_arguments": {"a": 1}})
+    assert json.loads(dumps([call])) == [wire]
 
 
 @pytest.mark.parametrize(
