@@ -211,8 +211,11 @@ def test_annotations_are_kept_in_place() -> None:
         at(kind, annotation={"type": "file_path", "index": 3}),
         at(kind, annotation="nonsense"),
     )
-    annotations = wire(output)[0]["content"][0]["annotations"]
-    assert [each["index"] for each in annotations] == [1, 2, 3]
+    part = wire(output)[0]["content"][0]
+    assert [each["index"] for each in part["annotations"]] == [1, 2, 3]
+    assert (part["type"], part["text"]) == ("output_text", "")
+    TAKE[kind](output, at(kind, annotation={"type": "file_path", "index": 4}))
+    assert len(wire(output)[0]["content"][0]["annotations"]) == 4
 
 
 def test_annotations_survive_the_part_that_comes_without_a_list() -> None:
