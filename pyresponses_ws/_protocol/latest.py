@@ -6,7 +6,6 @@ from typing import Any
 
 from pyresponses_ws.failures import normalize_error
 
-_NOT_FOUND = "previous_response_not_found"
 _COMPLETED = frozenset({"response.completed", "response.done"})
 _FAILED = frozenset({"error", "response.error", "response.failed"})
 
@@ -53,6 +52,5 @@ class LatestResponses:
         if entry is None:
             return
         is_stored = entry[1]
-        is_missing = event.type != "response.failed" and normalize_error(event).code == _NOT_FOUND
-        if is_missing or not is_stored:
+        if not is_stored or normalize_error(event).is_previous_response_lost:
             del self._latest[event.stream_id]

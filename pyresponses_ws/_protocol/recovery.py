@@ -40,6 +40,8 @@ _HOPELESS_CODES = frozenset(
     }
 )
 _OVERLOAD_STATUSES = frozenset({408, 429})
+#: They count whatever the status says.
+_OVERLOAD_CODES = frozenset({"server_is_overloaded", "server_error"})
 
 
 class Action(Enum):
@@ -220,7 +222,8 @@ def _is_overloaded(situation: Situation) -> bool:
     if situation.state not in (TurnState.PREPARED, TurnState.SENT):
         return False
     status = details.implied_status or 0
-    return status in _OVERLOAD_STATUSES or status >= 500 or details.type == "server_error"
+    is_named = not _OVERLOAD_CODES.isdisjoint((details.code, details.type))
+    return is_named or status in _OVERLOAD_STATUSES or status >= 500
 
 
 def _is_not_sent(situation: Situation) -> bool:

@@ -77,8 +77,8 @@ class Transport(Protocol):
     def connect(self, endpoint: Endpoint, *, timeout: float) -> None:
         """Resolve, connect, negotiate TLS and upgrade, all within ``timeout`` seconds.
 
-        Raises ConnectError or ConfigError; after it the transport is disposed of. ``abort`` from another thread
-        ends it early with ConnectError.
+        Raises ConnectError or ConfigError; the transport is disposed of then. ``abort`` from
+        another thread ends it early with ConnectError.
         """
 
     def send(self, payload: bytes, *, progress_timeout: float) -> None:
@@ -86,8 +86,8 @@ class Transport(Protocol):
 
         Raises ConnectionLostError when the socket is dead or has taken no byte for
         ``progress_timeout`` seconds (its ``reason`` is then SEND_TIMED_OUT). Whenever it raises,
-        KeyboardInterrupt included, with part of a frame out, the caller must abort. ``bytes_sent`` has then
-        moved if and only if a byte may be out.
+        KeyboardInterrupt included, with part of a frame out, the caller must abort.
+        ``bytes_sent`` has then moved if and only if a byte may be out.
         """
 
     def receive(self) -> list[str]:
@@ -105,7 +105,7 @@ class Transport(Protocol):
         """Send a pong. Raises ConnectionLostError."""
 
     def close(self, code: int, reason: str) -> None:
-        """Send a close frame as best effort, waiting at most a second; never raises an Exception."""
+        """Send a close frame as best effort, for a second at most; raises no Exception."""
 
     def abort(self) -> None:
         """Shut the socket down under everybody; idempotent, takes no lock, never blocks or raises.

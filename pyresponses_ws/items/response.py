@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pyresponses_ws.items.content import ResponseOutputText
 from pyresponses_ws.items.families import ResponseInputItem, ResponseOutputItem, Tool
@@ -107,6 +107,11 @@ class Response(WireModel):
     @property
     def output_text(self) -> str:
         """All text of the model's messages, joined; empty when there is none."""
-        messages = (each for each in self.output or () if getattr(each, "type", "") == "message")
-        parts = (part for each in messages for part in getattr(each, "content", None) or ())
+        messages = (x for x in _listed(self.output) if getattr(x, "type", "") == "message")
+        parts = (part for x in messages for part in _listed(getattr(x, "content", None)))
         return "".join(part.text for part in parts if isinstance(part, ResponseOutputText))
+
+
+def _listed(value: Any) -> list[Any]:
+    """The value if it is the list that it should be: decoding keeps whatever a server sent."""
+    return value if isinstance(value, list) else []

@@ -107,6 +107,13 @@ def test_a_refusal_after_created_is_no_refusal_of_the_request() -> None:
     assert (decision.row, decision.error) == ("delivery_unknown", DeliveryUnknownError)
 
 
+@pytest.mark.parametrize("code", ["server_is_overloaded", "server_error"])
+def test_the_name_of_an_overload_counts_whatever_its_status(code: str) -> None:
+    """Some gateways put every error under 400."""
+    decision = ask(refused({"code": code, "status": 400}))
+    assert (decision.action, decision.row) == (Action.RETRY, "overloaded")
+
+
 @pytest.mark.parametrize("policy", ["safe", "never"])
 @pytest.mark.parametrize("state", [SENT, ACCEPTED])
 def test_the_connection_limit_means_a_new_link_once(

@@ -7,7 +7,7 @@ from pyresponses_ws.config import Timeouts
 
 
 def timers(*, total: float | None = None, **limits: float | None) -> TurnTimers:
-    made = TurnTimers(Timeouts(**limits), now=100, total=total)  # type: ignore[arg-type]
+    made = TurnTimers(Timeouts(**limits), now=100, total=total)
     made.sent(100, unsent=0)
     return made
 

@@ -41,6 +41,12 @@ def test_the_text_is_that_of_all_messages() -> None:
     assert response().output_text == ""
 
 
+def test_text_of_an_output_of_the_wrong_kind_is_empty() -> None:
+    """What a server sent instead of a list is kept, and holds no text."""
+    assert response(output=3).output_text == ""
+    assert response(output=[{"type": "message", "content": 7}]).output_text == ""
+
+
 def test_failure_and_usage_are_typed() -> None:
     """Codes outside the list are kept."""
     wire = response().to_dict()
