@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pyresponses_ws.commands import COMMANDS
@@ -34,6 +34,7 @@ __all__ = [
     "loads_json",
     "loads_orjson",
     "parse_event",
+    "parse_events",
 ]
 
 #: Levels of nesting that are read and written. The standard library gives up after about 1,000
@@ -163,6 +164,28 @@ def _copied(source: Mapping[str, Any]) -> dict[str, Any]:
         return {key: plain(value) for key, value in dict(source).items()}
     except (TypeError, ValueError) as exc:
         raise ProtocolError("an event is a JSON object", text=repr(source)) from exc
+
+
+def parse_events(texts: Sequence[str], events: list[Event]) -> None:
+    """Make an event of each text, as ``parse_event`` does, and append it to ``events``.
+
+    Raises ProtocolError; what stood before the fault is in ``events`` then. One flat loop: the
+    calls for each event would cost as much as its typing.
+    """
+    read, known, new, append = loads, _known, _new, events.append
+    for text in texts:
+        data = read(text)
+        try:
+            cls, nested = known[data["type"]]
+        except (KeyError, TypeError):
+            cls, nested = _look_up(data)
+        for key, decode in nested:
+            value = data.get(key)
+            if value or type(value) is dict:  # an empty array has nothing to type
+                data[key] = decode(value)
+        event = new(cls)
+        event.__dict__ = data
+        append(event)
 
 
 def decode_event(data: dict[str, Any]) -> Event:

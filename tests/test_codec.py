@@ -20,6 +20,7 @@ from pyresponses_ws.codec import (
     loads_json,
     loads_orjson,
     parse_event,
+    parse_events,
 )
 from pyresponses_ws.errors import ProtocolError, UsageError
 from pyresponses_ws.events import (
@@ -361,3 +362,20 @@ def test_subclasses_are_events() -> None:
     """Whatever comes, the caller gets an Event."""
     assert isinstance(parse_event(DELTA), Event)
     assert isinstance(parse_event({"type": "codex.rate_limits"}), UnknownEvent)
+
+
+def test_a_batch_reads_as_its_events_alone() -> None:
+    """Reading many at once is a short cut, and nothing else."""
+    texts = [DELTA, '{"type":"codex.rate_limits"}', '{"type":"error","error":{}}', DELTA]
+    events: list[Event] = []
+    parse_events(texts, events)
+    assert events == [parse_event(text) for text in texts]
+    assert [type(event) for event in events] == [type(parse_event(text)) for text in texts]
+
+
+def test_a_batch_keeps_what_stood_before_a_fault() -> None:
+    """Events that came whole are the caller's, whatever came after them."""
+    events: list[Event] = []
+    with pytest.raises(ProtocolError):
+        parse_events([DELTA, DELTA, "[]", DELTA], events)
+    assert events == [parse_event(DELTA)] * 2

@@ -71,16 +71,20 @@ class _Lane(Generic[T]):
     def __init__(self, name: str | None) -> None:
         self.name = name
         self.slots: deque[_Slot[T]] = deque()
-        #: Responses that are over here, or were never ours.
-        self.ended_ids: deque[str] = deque(maxlen=_REMEMBERED_IDS)
+        #: Responses that are over here, or were never ours, the oldest first; and whether their
+        #: ``created`` had come while they ran.
+        self.ended_ids: dict[str, bool] = {}
         #: The last turn ended by an ``error`` frame, so its ``failed`` may still come
         #: (the server of Hugging Face transformers sends both).
         self.is_failure_due = False
         self.failed_id_known = False
 
-    def remember(self, response_id: str | None) -> None:
-        if response_id is not None:
-            self.ended_ids.append(response_id)
+    def remember(self, response_id: str | None, *, was_announced: bool) -> None:
+        if response_id is None:
+            return
+        self.ended_ids[response_id] = was_announced
+        if len(self.ended_ids) > _REMEMBERED_IDS:
+            del self.ended_ids[next(iter(self.ended_ids))]
 
 
 class Lanes(Generic[T]):
@@ -187,10 +191,10 @@ class Lanes(Generic[T]):
 
     def _route_created(self, event: Event) -> tuple[T, ...]:
         lane, response_id = self._lane_of(event), _response_id(event)
-        if lane is None or response_id in lane.ended_ids:
+        if lane is None or _is_late_created(lane, response_id):
             return ()
         if not lane.slots:
-            lane.remember(response_id)
+            lane.remember(response_id, was_announced=False)
             return ()
         head = lane.slots[0]
         if head.is_accepted:
@@ -200,6 +204,7 @@ class Lanes(Generic[T]):
     def _accept(self, head: _Slot[T], response_id: str | None) -> tuple[T, ...]:
         head.is_accepted = True
         head.response_id = response_id
+        head.lane.ended_ids.pop(response_id or "", None)
         self._open[head.lane.name] = head.receivers
         return head.receivers
 
@@ -218,7 +223,7 @@ class Lanes(Generic[T]):
         # One is due at most, and this is the first terminal since.
         lane.is_failure_due = False
         if is_late or not lane.slots:
-            lane.remember(response_id)
+            lane.remember(response_id, was_announced=False)
             return ()
         head = lane.slots[0]
         if response_id in lane.ended_ids or not _may_be(head, response_id):
@@ -238,7 +243,7 @@ class Lanes(Generic[T]):
 
     def _finish(self, slot: _Slot[T], response_id: str | None) -> None:
         slot.lane.slots.remove(slot)
-        slot.lane.remember(slot.response_id or response_id)
+        slot.lane.remember(slot.response_id or response_id, was_announced=slot.is_accepted)
         del self._slots[slot]
         if slot.is_accepted:
             del self._open[slot.lane.name]
@@ -284,6 +289,14 @@ def _is_late_failure(lane: _Lane[Any], response_id: str | None) -> bool:
         return False
     # Where its id is known, another id is another's.
     return response_id is None or not lane.failed_id_known
+
+
+def _is_late_created(lane: _Lane[Any], response_id: str | None) -> bool:
+    """Tell whether a response starts that has ended already, or was never ours.
+
+    One that was announced in its time is another: simple servers give every response one id.
+    """
+    return response_id is not None and lane.ended_ids.get(response_id) is False
 
 
 def _refuse_second(head: _Slot[T], response_id: str | None) -> tuple[T, ...]:

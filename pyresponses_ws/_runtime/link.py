@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from pyresponses_ws import codec
@@ -31,8 +32,8 @@ from pyresponses_ws.report import LinkReport
 logger = logging.getLogger("pyresponses_ws.link")
 
 
-#: Events that go to the same sinks, and the bytes they came in.
-_Portion = tuple[tuple[Sink, ...], list[Event], int]
+#: Who the events from an index on go to.
+_Run = tuple[tuple[Sink, ...], int]
 
 _TAKES_TURNS = (LinkState.CONNECTING, LinkState.OPEN)
 
@@ -299,50 +300,47 @@ class Link:
         Whatever stood before the fault has been handed over by then.
         """
         events: list[Event] = []
-        sizes: list[int] = []
         fault: ProtocolError | None = None
         try:
-            for text in texts:
-                events.append(codec.parse_event(text))
-                sizes.append(len(text) if text.isascii() else len(text.encode()))
+            codec.parse_events(texts, events)
         except ProtocolError as exc:
             fault = exc
         try:
-            self._hand_over(events, sizes)
+            self._hand_over(events, texts)
         except ProtocolError as exc:
             fault = exc
         owner = self._owner()
         if owner is not None and events:
-            owner.link_received(self, events, sum(sizes))
+            owner.link_received(self, events, _count_bytes(texts[: len(events)]))
         if fault is not None:
             raise fault
 
-    def _hand_over(self, events: list[Event], sizes: list[int]) -> None:
+    def _hand_over(self, events: list[Event], texts: Sequence[str]) -> None:
         """Put each event into its sink, in as few puts as the order allows."""
-        portions: list[_Portion] = []
+        runs: list[_Run] = []
         try:
             with self._lock:
-                self._route(events, sizes, portions)
+                self._route(events, runs)
         finally:
-            for sinks, portion, size in portions:
+            for (sinks, start), (_, end) in pairwise(runs):
                 for sink in sinks:
-                    sink.put(portion, size)
+                    sink.put(events[start:end], _count_bytes(texts[start:end]))
 
-    def _route(self, events: list[Event], sizes: list[int], portions: list[_Portion]) -> None:
-        """Group neighbours that go to the same sinks. Requires holding _lock."""
-        lanes = self._lanes
-        before: tuple[Sink, ...] = ()
-        for event, size in zip(events, sizes, strict=True):
-            sinks = lanes.route(event)
-            if not sinks:
-                continue
-            if sinks is before:
-                _, portion, total = portions[-1]
-                portion.append(event)
-                portions[-1] = (sinks, portion, total + size)
-            else:
-                portions.append((sinks, [event], size))
-                before = sinks
+    def _route(self, events: list[Event], runs: list[_Run]) -> None:
+        """Group neighbours that go to the same sinks. Requires holding _lock.
+
+        The last run, nobody's, stands where the routing ended.
+        """
+        lanes, before, end = self._lanes, None, 0
+        try:
+            for event in events:
+                sinks = lanes.route(event)
+                if sinks is not before:
+                    runs.append((sinks, end))
+                    before = sinks
+                end += 1
+        finally:
+            runs.append(((), end))
         if lanes.limit_reached or lanes.is_retiring or self._state is LinkState.RETIRING:
             self._retire()
 
@@ -392,3 +390,7 @@ class Link:
             except ConnectionLostError:
                 logger.debug("link %d: no ping could be sent", self.number)
             return True
+
+
+def _count_bytes(texts: Sequence[str]) -> int:
+    return len("".join(texts).encode())

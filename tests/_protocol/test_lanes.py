@@ -52,6 +52,24 @@ def test_a_lane_runs_its_turns_one_after_the_other() -> None:
     assert lanes.is_quiet
 
 
+def test_a_server_may_give_every_response_the_same_id() -> None:
+    """Simple servers do; each answer still goes to the turn that waits for it."""
+    lanes: Lanes[str] = Lanes()
+    for turn in ("A", "B"):
+        lanes.begin(None, turn)
+        assert [lanes.route(e) for e in (created(), delta(), completed())] == [(turn,)] * 3
+    assert lanes.is_quiet
+
+
+def test_a_created_that_comes_after_its_ending_starts_nothing() -> None:
+    """Its response had ended before it was announced, so it is not the next turn's."""
+    lanes = lanes_with(("A", None))
+    assert lanes.route(completed("r1")) == ("A",)
+    lanes.begin(None, "B")
+    assert lanes.route(created("r1")) == ()
+    assert lanes.route(created("r2")) == ("B",)
+
+
 def test_the_default_lane_has_no_name() -> None:
     """It does not count against the names that the server limits."""
     lanes = lanes_with(("A", None))
