@@ -64,7 +64,9 @@ def close_with(code: int, *texts: str) -> Script:
 class DeadAtSend(WebSocketTransport):
     """A socket that is found dead before the first byte of a request."""
 
-    def send(self, payload: bytes, *, progress_timeout: float) -> None:
+    def send(
+        self, payload: bytes, *, progress_timeout: float, timeout: float | None = None
+    ) -> None:
         raise ConnectionLostError("dead", code=1006, reason="dead")
 
 
