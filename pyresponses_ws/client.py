@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from pyresponses_ws._runtime.delivery import Delivery
 from pyresponses_ws._runtime.dialer import Dialer
 from pyresponses_ws._runtime.history import HistorySizes
-from pyresponses_ws._runtime.keeper import Keeper
-from pyresponses_ws._runtime.pool import Pool
+from pyresponses_ws._runtime.pool import CLIENT_CLOSED, Pool
 from pyresponses_ws._runtime.reconnector import Reconnector
+from pyresponses_ws._runtime.session import Session
 from pyresponses_ws._runtime.threads import Threads
 from pyresponses_ws.config import (
     ApiKey,
@@ -26,7 +26,7 @@ from pyresponses_ws.config import (
     config_from_environment,
 )
 from pyresponses_ws.connection import Connection
-from pyresponses_ws.errors import ClosedError, ConfigError
+from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.prepare import prepare_turn
 from pyresponses_ws.report import ClientStats
 from pyresponses_ws.stream import ResponseStream
@@ -106,13 +106,14 @@ class ResponsesClient:
         }
         self._config: ClientConfig = config_from_environment(options)
         threads = Threads(clock)
-        keeper = Keeper(threads, self._config.timeouts)
-        self._dialer = Dialer(self._config, threads, keeper)
+        self._dialer = Dialer(self._config, threads)
         self._pool = Pool(self._dialer)
         self._sizes = HistorySizes(threads)
         self._reconnector = Reconnector(threads)
-        # Connections that close() must close too; weak, so that dropped ones can go.
-        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+        # Guards the set below.
+        self._lock = threads.lock()
+        # Of connections, which close() must close too; weak, so that dropped ones can go.
+        self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
     def __repr__(self) -> str:
         return f"ResponsesClient(host={self._config.host!r})"
@@ -190,15 +191,16 @@ class ResponsesClient:
 
         Later losses are repaired by reconnecting in the background.
         """
-        self._check_open()
-        connection = Connection(self._dialer, self._reconnector, self._sizes)
-        self._connections.add(connection)
-        connection.open()
-        return connection
+        session = Session(self._dialer, self._reconnector)
+        with self._lock:
+            self._pool.check_open()
+            self._sessions.add(session)
+        session.connect()
+        return Connection(session, self._sizes)
 
     def stats(self) -> ClientStats:
         """Counts of links, turns and bytes, now."""
-        return self._pool.stats()
+        return self._dialer.tally.stats()
 
     def close(self, timeout: float = 5) -> None:
         """Take no new turn, wait up to ``timeout`` seconds for running ones, then cancel them.
@@ -207,19 +209,20 @@ class ResponsesClient:
         """
         if not timeout >= 0:
             raise ConfigError(f"timeout must be 0 or more seconds, got {timeout!r}")
-        for connection in list(self._connections):
-            connection.close()
+        self._pool.refuse()
+        with self._lock:
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.begin_close(CLIENT_CLOSED)
         self._pool.close(timeout)
-
-    def _check_open(self) -> None:
-        if self._pool.is_closed:
-            raise ClosedError("the client is closed; make a new ResponsesClient")
+        for session in sessions:
+            session.end_close(CLIENT_CLOSED)
 
     def _begin(self, turn: Mapping[str, Any], total: float | None) -> Delivery:
-        self._check_open()
         check_seconds("timeout", total, optional=True)
         request = prepare_turn(turn, max_bytes=self._config.max_request_bytes)
         delivery = Delivery(self._pool, self._sizes, request, total=total)
+        self._pool.enter(delivery.claim)
         delivery.start()
         return delivery
 

@@ -13,14 +13,13 @@ from pyresponses_ws._runtime.delivery import Delivery
 from pyresponses_ws._runtime.lane import LaneSource
 from pyresponses_ws._runtime.mailbox import Batch, Cancelled, Failed, Letter, Lost
 from pyresponses_ws._runtime.session import Session
+from pyresponses_ws._transport.base import Close
 from pyresponses_ws.errors import ConnectionLostError, StreamOverflowError, UsageError
 from pyresponses_ws.model import WireModel
 from pyresponses_ws.prepare import prepare_turn
 
 if TYPE_CHECKING:
-    from pyresponses_ws._runtime.dialer import Dialer
     from pyresponses_ws._runtime.history import HistorySizes
-    from pyresponses_ws._runtime.reconnector import Reconnector
     from pyresponses_ws.events import Event
     from pyresponses_ws.items import Response
     from pyresponses_ws.report import CloseInfo
@@ -70,9 +69,11 @@ class Lane(Iterator["Event"]):
         inbox = self._session.inbox(self._inbox_name)
         clock = self._session.dialer.threads.clock
         deadline = None if timeout is None else clock.now() + timeout
-        while not self._events:
+        while True:
             if self._session.is_finished:
                 return None
+            if self._events:
+                return self._events.popleft()
             # A connection that gave up has letters, but will get no more.
             is_over = self._session.is_closed
             try:
@@ -83,7 +84,6 @@ class Lane(Iterator["Event"]):
                 raise TimeoutError(f"no event within {timeout:g} s") from None
             if not self._open_letter(letter):
                 return None
-        return self._events.popleft()
 
     def _open_letter(self, letter: Letter) -> bool:
         """Take the events out; False at the end. Raises what the letter says."""
@@ -157,8 +157,8 @@ class Connection(Lane):
     event received. Close it, or use ``with``; a dropped one closes by itself.
     """
 
-    def __init__(self, dialer: Dialer, reconnector: Reconnector, sizes: HistorySizes) -> None:
-        super().__init__(Session(dialer, reconnector), sizes, None)
+    def __init__(self, session: Session, sizes: HistorySizes) -> None:
+        super().__init__(session, sizes, None)
 
     def __enter__(self) -> Connection:
         return self
@@ -173,10 +173,6 @@ class Connection(Lane):
 
     def __repr__(self) -> str:
         return f"<Connection to {self._session.dialer.config.host}: {self.state}>"
-
-    def open(self) -> None:
-        """Connect; ``ResponsesClient.connect`` has done so already. Raises what that raises."""
-        self._session.connect()
 
     @property
     def state(self) -> State:
@@ -225,4 +221,6 @@ class Connection(Lane):
 
         No event comes after. Waits about a second at most for the peer's answer.
         """
-        self._session.close(code, reason)
+        close = Close(code=code, reason=reason)
+        self._session.begin_close(close)
+        self._session.end_close(close)

@@ -56,6 +56,12 @@ class TurnReport:
     possible_duplicate_charge: bool = False
     close_code: int | None = None
 
+    def note_link(self, link: LinkReport, *, is_reused: bool) -> None:
+        """Note the link that an attempt goes over."""
+        self.link, self.reused_link = link.link, is_reused
+        self.link_age = link.age if is_reused else 0.0
+        self.connect_ms = None if is_reused else link.connect_ms
+
     def note_events(self, events: Sequence[Event], size: int, *, elapsed_ms: float) -> None:
         """Count a batch of ``size`` bytes that came ``elapsed_ms`` after the call."""
         self.bytes_received += size

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import weakref
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pyresponses_ws._runtime.threads import current_thread_id
 from pyresponses_ws.errors import ClosedError, ConcurrencyError, ResponsesWSError
 from pyresponses_ws.events import ResponseTextDeltaEvent, ResponseTextDoneEvent
 
@@ -31,12 +28,10 @@ class ResponseStream(Iterator["Event"]):
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
-        # Thread that is inside a call, under the one key "caller"; setdefault is atomic.
-        self._inside: dict[str, int] = {}
+        # Mark of the call that is inside, under the one key "call"; setdefault is atomic.
+        self._inside: dict[str, object] = {}
         # What ended the turn early; raised again by get_final_response.
         self._error: ResponsesWSError | None = None
-        self._finalizer = weakref.finalize(self, delivery.drop, os.getpid())
-        self._finalizer.atexit = False
 
     def __enter__(self) -> ResponseStream:
         return self
@@ -53,9 +48,9 @@ class ResponseStream(Iterator["Event"]):
         return self
 
     def __next__(self) -> Event:
-        me = current_thread_id()
+        claim = object()
         try:
-            if self._inside.setdefault("caller", me) != me:
+            if self._inside.setdefault("call", claim) is not claim:
                 raise _overlap()
             if self._delivery.is_over:
                 self._raise_failure_once()
@@ -64,8 +59,8 @@ class ResponseStream(Iterator["Event"]):
             self._delivery.turn.mark_observed(event)
             return event
         finally:
-            if self._inside.get("caller") == me:
-                del self._inside["caller"]
+            if self._inside.get("call") is claim:
+                del self._inside["call"]
 
     def text_deltas(self) -> Iterator[str]:
         """The answer's text, piece by piece; joined it is the final ``output_text``.
@@ -103,22 +98,26 @@ class ResponseStream(Iterator["Event"]):
         return self._delivery.turn.snapshot()
 
     def cancel(self) -> None:
-        """End the turn from any thread, without waiting.
+        """End the turn from any thread or signal handler, without waiting.
 
         The thread that reads the stream gets TurnCancelledError. Idempotent.
         """
-        self._delivery.cancel()
+        self._delivery.claim.cancel()
 
     def close(self) -> None:
         """Retire the turn; what had arrived stays in ``snapshot()``. Idempotent.
 
         While another thread reads, that thread gets TurnCancelledError.
         """
-        if self._inside.get("caller", current_thread_id()) != current_thread_id():
-            self._delivery.cancel()
-        else:
-            self._delivery.retire()
-        self._finalizer.detach()
+        claim = object()
+        try:
+            if self._inside.setdefault("call", claim) is claim:
+                self._delivery.retire()
+            else:
+                self.cancel()
+        finally:
+            if self._inside.get("call") is claim:
+                del self._inside["call"]
 
     @property
     def response_id(self) -> str | None:

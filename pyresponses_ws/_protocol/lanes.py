@@ -155,6 +155,11 @@ class Lanes(Generic[T]):
         self.is_retiring = True
         return Abandonment.FENCED if self.running else Abandonment.ALONE
 
+    def withdraw(self, turn: T) -> None:
+        """Forget a turn of which nothing was sent, so that no answer can come."""
+        for slot in [slot for slot in self._slots if slot.is_of(turn)]:
+            self._finish(slot, None)
+
     def lose(self) -> list[T]:
         """Forget everything, the link being lost; return each turn that had no ending, once.
 

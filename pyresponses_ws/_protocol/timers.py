@@ -14,8 +14,8 @@ from pyresponses_ws.config import Timeouts
 
 Phase = Literal["first_event", "silence", "total"]
 
-#: Seconds between two looks at an upload that is still draining.
-_DRAIN_LOOK = 0.5
+#: Seconds between two looks at an upload that is draining, or at a lane where others run.
+_LOOK = 0.5
 
 
 class TurnTimers:
@@ -33,11 +33,16 @@ class TurnTimers:
         self._last_event_at: float | None = None
         # Bytes of the request that the kernel still held back at the last look.
         self._unsent = 0
+        # Nothing ran before it on its lane at the last look.
+        self._is_head = True
 
-    def sent(self, now: float, *, unsent: int) -> None:
-        """The request was handed to the kernel, which still holds ``unsent`` bytes of it."""
+    def sent(self, now: float, *, unsent: int, is_head: bool = True) -> None:
+        """The request was handed to the kernel, which still holds ``unsent`` bytes of it.
+
+        ``is_head``: nothing runs before it on its lane.
+        """
         self.sent_at = self._counts_from = now
-        self._unsent = unsent
+        self._unsent, self._is_head = unsent, is_head
         self._last_event_at = None
 
     def received(self, now: float) -> None:
@@ -47,23 +52,24 @@ class TurnTimers:
     def deadline(self, now: float) -> float | None:
         """When to look next; None when nothing limits the turn."""
         due = min(self.ends_at, self._first_event_at(), self._silent_at())
-        if self._unsent and self._last_event_at is None:
-            due = min(due, now + _DRAIN_LOOK)
+        if self._last_event_at is None and (self._unsent or not self._is_head):
+            due = min(due, now + _LOOK)
         return None if due == math.inf else due
 
-    def expired(self, now: float, *, unsent: int) -> Phase | None:
-        """Name the timer that has run out; None while an upload of ours is draining.
+    def expired(self, now: float, *, unsent: int, is_head: bool = True) -> Phase | None:
+        """Name the timer that has run out, if one has.
 
         A peer that is still taking the request cannot have answered it, so ``first_event`` counts
-        from the last moment at which the kernel's queue moved.
+        from the last moment at which the kernel's queue shrank; and from the moment at which the
+        turn became the head of its lane.
         """
         if now >= self.ends_at:
             return "total"
         if now >= self._silent_at():
             return "silence"
-        if self._last_event_at is None and unsent != self._unsent:
-            self._unsent = unsent
+        if unsent < self._unsent or not self._is_head:
             self._counts_from = now
+        self._unsent, self._is_head = unsent, is_head
         return "first_event" if now >= self._first_event_at() else None
 
     def left(self, now: float) -> float | None:

@@ -1,35 +1,41 @@
 """One turn on its way: leases a link, sends, receives, and recovers by the table.
 
-Everything here runs on the thread that waits for the turn; only ``cancel`` and ``drop`` come from
-others. Every wait is a ``Mailbox.get`` with a deadline, ended early by a letter: from the reader
-(events, or the loss of the link, which always comes) or from ``cancel``.
+Everything here runs on the thread that waits for the turn; what others may touch is in its claim.
+Every wait is a ``Mailbox.get`` with a deadline, ended early by a letter: from the reader (events,
+or the loss of the link, which always comes) or from ``Claim.cancel``.
 """
 
 from __future__ import annotations
 
 import math
-import os
+import weakref
 from collections import deque
-from typing import Literal, NoReturn
+from typing import Literal
 
-from pyresponses_ws._protocol.recovery import Action, Budget, Situation, decide
+from pyresponses_ws._protocol.recovery import Action, Budget, Decision, Situation, decide
 from pyresponses_ws._protocol.timers import TurnTimers
-from pyresponses_ws._protocol.turn import Ending, Turn
+from pyresponses_ws._protocol.turn import Turn
+from pyresponses_ws._runtime.claim import Claim
 from pyresponses_ws._runtime.clock import Empty
 from pyresponses_ws._runtime.history import HistorySizes
 from pyresponses_ws._runtime.hook import call_hook
 from pyresponses_ws._runtime.link import Link, SendError
-from pyresponses_ws._runtime.mailbox import Batch, Cancelled, Letter, Lost
+from pyresponses_ws._runtime.mailbox import Batch, Letter, Lost, Overflow
 from pyresponses_ws._runtime.request import TurnRequest
 from pyresponses_ws._runtime.source import LinkSource
-from pyresponses_ws._runtime.verdict import ending_error, lost_error, timeout_error
-from pyresponses_ws._transport.base import Close
+from pyresponses_ws._runtime.verdict import (
+    cancelled_error,
+    ending_error,
+    lost_error,
+    overflow_error,
+    stranded_error,
+    timeout_error,
+)
+from pyresponses_ws._transport.base import SEND_TIMED_OUT, Close
 from pyresponses_ws.errors import (
     ClosedError,
     ProtocolError,
-    ResponsesWSError,
-    StreamOverflowError,
-    TurnCancelledError,
+    TransportError,
     TurnFacts,
 )
 from pyresponses_ws.events import Event
@@ -38,15 +44,15 @@ from pyresponses_ws.report import RetryReport, TurnReport
 
 
 class Delivery:
-    """Carries one turn to its ending. One thread at a time, but for ``cancel`` and ``drop``."""
+    """Carries one turn to its ending. One thread at a time."""
 
     def __init__(
         self, links: LinkSource, sizes: HistorySizes, request: TurnRequest, *, total: float | None
     ) -> None:
         self.turn = Turn()
         self.report = TurnReport(input_mode=request.input_mode)
-        #: The turn is over, one way or another; set on the consumer's thread only.
-        self.is_over = False
+        #: What other threads and the finalizer may touch.
+        self.claim = Claim(links)
         self._links = links
         self._sizes = sizes
         self._request = request
@@ -54,22 +60,30 @@ class Delivery:
         self._timeouts = links.config.timeouts
         self._timers = TurnTimers(self._timeouts, now=self._clock.now(), total=total)
         self._budget = Budget()
-        # Both are replaced for each attempt, so that nothing late can reach the new one.
-        self._mailbox = links.make_mailbox()
-        self._link: Link | None = None
+        # The decision that another attempt carries out, until its request is out.
+        self._decision: Decision | None = None
+        # How the link of the newest attempt ended, as far as this turn knows.
+        self._close: Close | None = None
         # Events taken from the mailbox and not handed over yet.
         self._events: deque[Event] = deque()
-        # Set by ``cancel``, on any thread, before it wakes the waiter.
-        self._is_cancelled = False
+        finalizer = weakref.finalize(self, self.claim.drop)
+        # At exit the pool cuts every link anyway.
+        finalizer.atexit = False
 
     # --- what the consumer calls --------------------------------------------------------------
+
+    @property
+    def is_over(self) -> bool:
+        """The turn has ended, one way or another."""
+        return self.claim.is_over
 
     def start(self) -> None:
         """Hand the request to a link; returns once it is sent. Raises what ended the turn."""
         try:
             self._send_until_out()
         except BaseException as exc:
-            self._fail(exc)
+            self._clean_up(exc)
+            raise
 
     def next_event(self) -> Event:
         """Wait for the next event and count it in. Raises what ended the turn.
@@ -78,6 +92,8 @@ class Delivery:
         """
         try:
             while True:
+                if self.claim.is_cancelled:
+                    raise cancelled_error()
                 while not self._events:
                     self._events.extend(self._receive())
                 event = self._events.popleft()
@@ -85,7 +101,8 @@ class Delivery:
                 if self.turn.ending is None or self._settle():
                     return event
         except BaseException as exc:
-            self._fail(exc)
+            self._clean_up(exc)
+            raise
 
     def result(self) -> Response:
         """Wait for the end and return the Response. Raises what ended the turn.
@@ -97,33 +114,15 @@ class Delivery:
         ending = self.turn.ending
         assert ending is not None, "a turn that is over without an ending has raised"
         if ending.kind not in ("completed", "incomplete"):
-            raise self._with_facts(ending_error(ending))
+            error = ending_error(ending)
+            self._set_facts(error)
+            raise error
         return self.turn.response()
 
     def retire(self) -> None:
         """Give the turn up without an error; nothing of it reaches anybody any more."""
         if not self.is_over:
-            self._take_the_rest()
-            self._leave_link()
-            self._end()
-
-    # --- what other threads call --------------------------------------------------------------
-
-    def cancel(self) -> None:
-        """Wake the waiter with TurnCancelledError and retire the turn. Idempotent; no waiting."""
-        self._is_cancelled = True
-        mailbox, link = self._mailbox, self._link
-        mailbox.cancel()
-        if link is not None and not self.is_over:
-            link.abandon(mailbox)
-
-    def drop(self, pid: int) -> None:
-        """Retire the turn soon. For finalizers: queues a word, takes no lock.
-
-        ``pid`` is the process that began the turn; a forked child must not touch its parent's link.
-        """
-        if not self.is_over and os.getpid() == pid:
-            self._links.drop(self._link, self._mailbox)
+            self._clean_up(None)
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -133,68 +132,76 @@ class Delivery:
 
     def _send_once(self) -> bool:
         """Try one link. False when the table says to try again."""
+        self.claim.renew()
+        self._check_given_up()
+        link = self._lease()
+        # Only now: if no link was found, the attempt before is what there is to tell.
         self.turn.restart()
         self._events.clear()
-        self._link, self._mailbox = None, self._links.make_mailbox()
-        if self._is_cancelled:
-            raise TurnCancelledError("the turn was cancelled")
-        self._check_total()
-        link = self._lease()
         self.turn.mark_sent()
+        self._close = None
+        timeout = self._timers.left(self._clock.now())
         try:
-            left = self._timers.ends_at - self._clock.now()
-            link.send(self._request.payload, progress_timeout=min(self._timeouts.send, left))
+            self._links.send(link, self.claim.mailbox, self._request.payload, timeout=timeout)
         except SendError as exc:
-            self._check_total()
             self._send_failed(link, exc)
             return False
         self._note_sent(link)
         return True
 
     def _lease(self) -> Link:
-        now = self._clock.now()
+        now, decision = self._clock.now(), self._decision
         try:
             is_reused = self._links.lease(
-                self._mailbox,
+                self.claim.mailbox,
                 prefer=self._request.previous_response_id,
-                timeout=min(self._timeouts.connect, self._timers.ends_at - now),
-                on_link=self._set_link,
+                # What took the last link may have taken the others: only a new one is known good.
+                is_fresh=decision is not None and decision.action is not Action.RETRY,
+                timeout=min(self._timeouts.connect, self._timers.left(now) or math.inf),
+                on_link=self.claim.take,
             )
         except ClosedError:
             # Closed before the turn began: that is the caller's mistake. Later, it is the reason.
             if self.report.attempts:
-                self._check_cancelled()
+                self._check_given_up()
             raise
-        except ResponsesWSError:
-            self._check_cancelled()
-            self._check_total()
+        except TransportError as exc:
+            self._check_given_up()
+            if decision is not None and decision.action is Action.REPLAY:
+                raise stranded_error(exc) from exc
             raise
-        link, report = self._link, self.report
+        link = self.claim.link
         assert link is not None, "a lease without an error names its link"
-        report.link, report.reused_link = link.number, is_reused
-        report.link_age = max(0.0, now - link.opened_at) if is_reused else 0.0
-        report.connect_ms = None if is_reused else link.connect_ms
+        self.report.note_link(link.report(), is_reused=is_reused)
         return link
 
-    def _set_link(self, link: Link) -> None:
-        """Know the link before it is open, so that ``cancel`` can abort the opening."""
-        self._link = link
-        if self._is_cancelled:
-            link.abort(Close(reason="cancelled"))
-
     def _note_sent(self, link: Link) -> None:
-        self.report.attempts += 1
-        self.report.bytes_sent += len(self._request.payload)
-        self._timers.sent(self._clock.now(), unsent=link.transport.unsent_bytes() or 0)
+        report, decision = self.report, self._decision
+        report.attempts += 1
+        report.bytes_sent += len(self._request.payload)
+        if decision is not None:
+            report.replayed |= decision.action is Action.REPLAY
+            report.possible_duplicate_charge |= decision.possible_duplicate_charge
+        self._decision = None
+        unsent = link.transport.unsent_bytes() or 0
+        is_head = link.is_head(self.claim.mailbox)
+        self._timers.sent(self._clock.now(), unsent=unsent, is_head=is_head)
 
     def _send_failed(self, link: Link, exc: SendError) -> None:
         """The socket would not take it. Returns when another link may."""
+        self._close = exc.close
+        self._check_given_up()
+        # The server may have said why before it left.
+        self._take_the_rest()
         if exc.is_partial:
             self._note_sent(link)
+        if self.turn.ending is not None and self.turn.ending.kind == "error":
+            self._recover("error")
+        elif exc.is_partial:
             self._lose(Lost(exc.close, is_provoked=True))
         else:
             self.turn.restart()
-            self._recover("not_sent", exc.close, is_provoked=True)
+            self._recover("not_sent", is_provoked=True)
 
     # --- receiving ----------------------------------------------------------------------------
 
@@ -202,7 +209,7 @@ class Delivery:
         """Wait for events, sending again where the table says so. Raises what ends the turn."""
         while True:
             try:
-                letter = self._mailbox.get(self._timers.deadline(self._clock.now()))
+                letter = self.claim.mailbox.get(self._timers.deadline(self._clock.now()))
             except Empty:
                 self._look_at_timers()
                 continue
@@ -214,48 +221,45 @@ class Delivery:
 
     def _open_letter(self, letter: Letter) -> None:
         """Raise what the letter says, or return when the turn may be sent again."""
-        self._check_cancelled()
+        if isinstance(letter, Lost):
+            self._close = letter.close
+        self._check_given_up()
         if isinstance(letter, Lost):
             self._lose(letter)
-        elif isinstance(letter, Cancelled):
-            raise TurnCancelledError("the turn was cancelled")
+        elif isinstance(letter, Overflow):
+            raise overflow_error()
         else:
-            raise StreamOverflowError(
-                "events came faster than they were read until 64 MiB waited; read the stream "
-                "faster, or use create()"
-            )
+            raise cancelled_error()
 
-    def _check_cancelled(self) -> None:
-        if self._is_cancelled or self._links.is_closed:
-            raise TurnCancelledError("the turn was cancelled")
-
-    def _check_total(self) -> None:
-        """Raise TurnTimeoutError once the caller's patience is over."""
+    def _check_given_up(self) -> None:
+        """Raise if the caller no longer wants the answer: never sent again then."""
+        if self.claim.is_cancelled or (self._links.is_closed and self.report.attempts):
+            raise cancelled_error()
         if self._clock.now() >= self._timers.ends_at:
             raise timeout_error("total", self._timers.ends_at - self._timers.started_at)
 
     def _look_at_timers(self) -> None:
         """A deadline has passed: give up, treat the link as dead, or go on waiting."""
-        link = self._link
+        link = self.claim.link
         assert link is not None, "only a turn that was sent waits"
-        phase = self._timers.expired(self._clock.now(), unsent=link.transport.unsent_bytes() or 0)
-        if phase == "total":
-            raise timeout_error(phase, self._timers.ends_at - self._timers.started_at)
+        self._check_given_up()
+        phase = self._timers.expired(
+            self._clock.now(),
+            unsent=link.transport.unsent_bytes() or 0,
+            is_head=link.is_head(self.claim.mailbox),
+        )
         if phase == "silence":
             raise timeout_error(phase, self._timeouts.silence or 0.0)
         if phase == "first_event":
-            close = Close(reason=f"no event within {self._timeouts.first_event:g} s")
-            link.abort(close)
-            # As late as can be: the caller was promised an end by now, not another attempt.
-            self._recover("disconnect", close, is_provoked=True, seconds_since_sent=math.inf)
+            self._close = Close(reason=f"no event within {self._timeouts.first_event:g} s")
+            self._recover("disconnect", is_provoked=True, is_late=True)
             self._send_until_out()
 
     def _note_batch(self, batch: Batch) -> None:
-        now, report = self._clock.now(), self.report
+        now = self._clock.now()
         self._timers.received(now)
-        report.note_events(
-            batch.events, batch.size, elapsed_ms=(now - self._timers.started_at) * 1000
-        )
+        elapsed = (now - self._timers.started_at) * 1000
+        self.report.note_events(batch.events, batch.size, elapsed_ms=elapsed)
 
     # --- recovery -----------------------------------------------------------------------------
 
@@ -263,61 +267,59 @@ class Delivery:
         """The link is gone. Returns when the turn may be sent again."""
         if isinstance(lost.close.cause, ProtocolError):
             raise lost.close.cause
-        self._recover("disconnect", lost.close, is_provoked=lost.is_provoked)
+        is_late = lost.close.reason == SEND_TIMED_OUT
+        self._recover("disconnect", is_provoked=lost.is_provoked, is_late=is_late)
 
     def _recover(
         self,
         kind: Literal["error", "disconnect", "not_sent"],
-        close: Close | None,
         *,
         is_provoked: bool = False,
-        seconds_since_sent: float | None = None,
+        is_late: bool = False,
     ) -> None:
-        """Ask the table. Returns after the wait that it asks for, or raises."""
+        """Ask the table. Returns after the wait that it asks for, or raises.
+
+        ``is_late``: a timer ran out, and the caller was promised an end by now, no other attempt.
+        """
         now, ending = self._clock.now(), self.turn.ending
-        if seconds_since_sent is None:
-            seconds_since_sent = now - self._timers.sent_at
         situation = Situation(
             kind=kind,
             state=self.turn.reached,
             effect_free=self._request.is_effect_free,
             details=ending.details if ending is not None else None,
-            close_code=close.code if close is not None else None,
+            close_code=self._close.code if self._close is not None else None,
             provoked=is_provoked,
-            seconds_since_sent=seconds_since_sent,
+            seconds_since_sent=math.inf if is_late else now - self._timers.sent_at,
             total_left=self._timers.left(now),
         )
-        self._apply(situation, close)
-
-    def _apply(self, situation: Situation, close: Close | None) -> None:
         config = self._links.config
         decision = decide(situation, self._budget, policy=self._links.replay, rng=self._links.rng)
         self._budget = decision.budget
         if decision.action not in (Action.NEW_LINK, Action.REPLAY, Action.RETRY):
-            ending = self.turn.ending
-            if ending is not None:
-                raise ending_error(ending)
-            assert close is not None, "a turn ends by an event or by its link"
-            raise lost_error(decision, close) from close.cause
-        report = self.report
-        report.replayed |= decision.action is Action.REPLAY
-        report.possible_duplicate_charge |= decision.possible_duplicate_charge
-        retry = RetryReport(row=decision.row, delay=decision.delay, attempts=report.attempts)
+            self._raise(decision)
+        self._decision = decision
+        self.claim.leave()
+        attempts = self.report.attempts
+        retry = RetryReport(row=decision.row, delay=decision.delay, attempts=attempts)
         call_hook(config.hooks.on_retry, retry)
-        self._leave_link()
-        self._pause(decision.delay)
+        if decision.delay:
+            self._pause(decision.delay)
+
+    def _raise(self, decision: Decision) -> None:
+        if self.turn.ending is not None:
+            raise ending_error(self.turn.ending)
+        assert self._close is not None, "a turn ends by an event or by its link"
+        raise lost_error(decision, self._close) from self._close.cause
 
     def _pause(self, seconds: float) -> None:
         """Wait before the next attempt, which the table lets end before ``total`` does.
 
         Only ``cancel`` writes to the fresh mailbox.
         """
-        if not seconds:
-            return
-        self._mailbox = self._links.make_mailbox()
-        self._check_cancelled()
+        self.claim.renew()
+        self._check_given_up()
         try:
-            letter = self._mailbox.get(self._clock.now() + seconds)
+            letter = self.claim.mailbox.get(self._clock.now() + seconds)
         except Empty:
             return
         self._open_letter(letter)
@@ -329,59 +331,50 @@ class Delivery:
         ending = self.turn.ending
         assert ending is not None, "called after a terminal event"
         if ending.kind == "error":
-            self._recover("error", None)
+            self._recover("error")
             self._send_until_out()
             return False
-        self._note_history(ending)
-        self._end()
-        return True
-
-    def _note_history(self, ending: Ending) -> None:
-        """Remember what a later turn would cost without this one's id, and who holds its state."""
         self.report.full_replay_bytes = self._sizes.full_replay_bytes(self._request)
         if ending.kind == "completed":
-            response = self.turn.response()
-            self._sizes.note(self._request, response)
-            if self._link is not None:
-                self._link.latest_response_id = response.id
+            self._sizes.note(self._request, self.turn.response())
+        self._end()
+        return True
 
     def _end(self) -> None:
         if self.is_over:
             return
-        self.is_over = True
+        self.claim.is_over = True
         self.report.total_ms = (self._clock.now() - self._timers.started_at) * 1000
-        self._links.count_turn(attempts=self.report.attempts)
+        self._links.tally.turn_ended(attempts=self.report.attempts)
         call_hook(self._links.config.hooks.on_turn_end, self.report)
 
-    def _fail(self, exc: BaseException) -> NoReturn:
-        """Clean up after whatever ended the turn early, and raise it unchanged."""
-        self._take_the_rest()
-        self._leave_link()
-        self._end()
-        raise self._with_facts(exc)
+    def _clean_up(self, exc: BaseException | None) -> None:
+        """Let go of everything after whatever ended the turn early, and tell the exception."""
+        try:
+            self.claim.leave()
+            self._take_the_rest()
+            self._set_facts(exc)
+        finally:
+            self._end()
 
     def _take_the_rest(self) -> None:
         """Count in what had arrived, for the partial output."""
-        letter: Letter | None = None
         while True:
             while self._events:
                 event = self._events.popleft()
                 if self.turn.ending is None:
                     self.turn.receive_event(event)
             try:
-                letter = self._mailbox.get(self._clock.now())
+                letter = self.claim.mailbox.get(self._clock.now())
             except Empty:
                 return
             if type(letter) is Batch:
                 self._note_batch(letter)
                 self._events.extend(letter.events)
 
-    def _leave_link(self) -> None:
-        self._links.abandon(self._link, self._mailbox)
-
-    def _with_facts(self, exc: BaseException) -> BaseException:
+    def _set_facts(self, exc: BaseException | None) -> None:
         """Fill the attributes that every error of a turn carries."""
-        close = self._link.close if self._link is not None else None
+        close = self._close or (self.claim.link.close if self.claim.link is not None else None)
         self.report.close_code = close.code if close is not None else None
         if isinstance(exc, TurnFacts):
             exc.set_facts(
@@ -394,4 +387,3 @@ class Delivery:
                 attempts=self.report.attempts,
                 elapsed=self._clock.now() - self._timers.started_at,
             )
-        return exc

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import ssl
+import weakref
 from collections.abc import Callable
 from functools import partial
 
@@ -12,12 +13,13 @@ from pyresponses_ws._runtime.hook import call_hook
 from pyresponses_ws._runtime.keeper import Keeper
 from pyresponses_ws._runtime.link import Link, Owner
 from pyresponses_ws._runtime.reader import read
+from pyresponses_ws._runtime.tally import Tally
 from pyresponses_ws._runtime.threads import Threads
 from pyresponses_ws._transport.base import Endpoint, Transport
 from pyresponses_ws._transport.network import make_ssl_context
 from pyresponses_ws._transport.websocket import WebSocketTransport
 from pyresponses_ws.config import ClientConfig
-from pyresponses_ws.errors import ConnectError
+from pyresponses_ws.errors import APIError, ConnectError
 from pyresponses_ws.failures import normalize_error, to_error
 
 #: Handshake statuses by which the API itself speaks; others speak of the way to it.
@@ -27,10 +29,11 @@ _API_STATUSES = (401, 403, 429)
 class Dialer:
     """Makes and opens links for one client. Safe for any thread."""
 
-    def __init__(self, config: ClientConfig, threads: Threads, keeper: Keeper) -> None:
+    def __init__(self, config: ClientConfig, threads: Threads) -> None:
         self.config = config
         self.threads = threads
-        self.keeper = keeper
+        self.keeper = Keeper(threads, config.timeouts)
+        self.tally = Tally(threads)
         self._numbers = itertools.count(1)
         self._ssl_context = config.ssl_context
         if config.ca_bundle or config.client_cert:
@@ -39,29 +42,41 @@ class Dialer:
 
     def make_link(self, owner: Owner) -> Link:
         """A link that is not connected yet."""
+        keeper, tally, dialer = self.keeper, self.tally, weakref.ref(self)
+
+        def on_ended(link: Link) -> None:
+            keeper.wake()
+            if not link.opened_at:
+                return
+            tally.link_ended(link)
+            # Weak: hooks may be methods of what holds the client.
+            if (alive := dialer()) is not None:
+                call_hook(alive.config.hooks.on_disconnect, link.report())
+
         return Link(
             number=next(self._numbers),
             host=self.config.host,
             transport=self._make_transport(),
             threads=self.threads,
             owner=owner,
-            on_ended=self.keeper.wake,
+            on_ended=on_ended,
         )
 
-    def open(self, link: Link, *, timeout: float) -> None:
+    def open(self, link: Link, *, timeout: float, is_reconnect: bool = False) -> None:
         """Connect it. Raises ConnectError, ConfigError, or an APIError of the handshake."""
-        endpoint = self._endpoint()
+        start_reader = partial(self._start_reader, is_reconnect=is_reconnect)
         try:
-            link.open(endpoint, timeout=timeout, start_reader=self._start_reader)
+            link.open(self._endpoint, timeout=timeout, start_reader=start_reader)
         except ConnectError as exc:
-            if exc.status == 401 or (exc.status in _API_STATUSES and _is_api_body(exc.body)):
-                details = normalize_error({"status": exc.status, **(exc.body or {})})
-                raise to_error(details) from exc
-            raise
+            refusal = _api_error(exc)
+            if refusal is None:
+                raise
+            raise refusal from exc
         self.keeper.watch(link)
         call_hook(self.config.hooks.on_connect, link.report())
 
-    def _start_reader(self, link: Link) -> None:
+    def _start_reader(self, link: Link, *, is_reconnect: bool) -> None:
+        self.tally.link_opened(link, is_reconnect=is_reconnect)
         self.threads.start(f"reader-{link.number}", partial(read, link))
 
     def _endpoint(self) -> Endpoint:
@@ -87,5 +102,15 @@ class Dialer:
         )
 
 
-def _is_api_body(body: object) -> bool:
-    return isinstance(body, dict) and isinstance(body.get("error"), dict)
+def _api_error(exc: ConnectError) -> APIError | None:
+    """The API's own word in a refused handshake, if that is what it is.
+
+    A 403 or 429 without an ``error`` object comes from a gateway on the way.
+    """
+    body = dict(exc.body or {})
+    is_api = exc.status in _API_STATUSES and isinstance(body.get("error"), dict)
+    if not is_api and exc.status != 401:
+        return None
+    error = to_error(normalize_error({"status": exc.status, **body}))
+    error.retry_after = error.retry_after or exc.retry_after
+    return error

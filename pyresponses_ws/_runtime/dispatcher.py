@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws._runtime.threads import Threads, Worker
 
 logger = logging.getLogger("pyresponses_ws.dispatcher")
 
@@ -21,63 +21,60 @@ Callback = Callable[[Any], object]
 
 #: Subscribes to every wire event.
 EVERY = "*"
+#: The one thing that is still told after ``Connection.close``.
+CLOSE = "close"
 
 
 class Listeners:
     """Who wants to hear of what. Safe for any thread."""
 
     def __init__(self, threads: Threads) -> None:
-        self._threads = threads
         # (name, argument) pairs for the thread; None ends it.
         self._queue = threads.queue()
-        # Guards the two below.
-        self._lock = threads.lock()
-        self._callbacks: dict[str, list[Callback]] = {}
-        self._is_running = False
+        # Guarded by the worker's lock while it grows; replaced, never changed, so that it can be
+        # read without one.
+        self._callbacks: dict[str, tuple[Callback, ...]] = {}
+        # Set by ``mute``: only CLOSE is told from then on.
+        self._is_muted = False
+        self._worker = Worker(threads, "dispatcher", partial(_run, self._queue, weakref.ref(self)))
         self._finalizer = weakref.finalize(self, self._queue.put, None)
 
     def add(self, name: str, callback: Callback) -> Callable[[], None]:
         """Subscribe; the first subscription starts the thread. Returns what unsubscribes."""
-        with self._lock:
-            self._callbacks.setdefault(name, []).append(callback)
-            starts, self._is_running = not self._is_running, True
-        if starts:
-            self._threads.start("dispatcher", partial(_dispatch, self._queue, weakref.ref(self)))
+        self._worker.give(partial(self._change, name, lambda had: (*had, callback)))
         return partial(self._remove, name, callback)
 
     def _remove(self, name: str, callback: Callback) -> None:
-        with self._lock:
-            callbacks = self._callbacks.get(name, [])
-            if callback in callbacks:
-                callbacks.remove(callback)
+        def without(had: tuple[Callback, ...]) -> tuple[Callback, ...]:
+            index = had.index(callback) if callback in had else len(had)
+            return had[:index] + had[index + 1 :]
+
+        self._worker.give(partial(self._change, name, without))
+
+    def _change(
+        self, name: str, change: Callable[[tuple[Callback, ...]], tuple[Callback, ...]]
+    ) -> None:
+        self._callbacks = {**self._callbacks, name: change(self._callbacks.get(name, ()))}
 
     def tell(self, name: str, argument: Any) -> None:
         """Have the callbacks of ``name`` called soon; nothing happens without one."""
-        if self._callbacks:
+        if self._callbacks.get(name):
             self._queue.put((name, argument))
 
-    def callbacks_of(self, name: str) -> list[Callback]:
-        """Who subscribed to ``name``."""
-        with self._lock:
-            return list(self._callbacks.get(name, ()))
+    def mute(self) -> None:
+        """Tell nothing any more but CLOSE, what is queued included."""
+        self._is_muted = True
+
+    def call(self, name: str, argument: Any) -> None:
+        """Run the callbacks of ``name``. The thread's."""
+        if self._is_muted and name != CLOSE:
+            return
+        for callback in self._callbacks.get(name, ()):
+            _call(name, callback, argument)
 
     def close(self) -> None:
         """End the thread once it has told what was queued before."""
         self._queue.put(None)
-
-
-def _dispatch(queue: Any, listeners_ref: weakref.ref[Listeners]) -> None:
-    while (word := queue.get()) is not None:
-        name, argument = word
-        listeners = listeners_ref()
-        if listeners is None:
-            return
-        callbacks = listeners.callbacks_of(name)
-        del listeners
-        for callback in callbacks:
-            _call(name, callback, argument)
-        # Hold nothing of the user's while waiting for the next word.
-        del word, argument, callbacks
 
 
 def _call(name: str, callback: Callback, argument: Any) -> None:
@@ -86,3 +83,13 @@ def _call(name: str, callback: Callback, argument: Any) -> None:
     except Exception:
         # Safety net: one broken callback must not silence the others.
         logger.exception("a callback of %r raised; it is ignored", name)
+
+
+def _run(queue: Any, listeners_ref: weakref.ref[Listeners]) -> None:
+    while (word := queue.get()) is not None:
+        listeners = listeners_ref()
+        if listeners is None:
+            return
+        listeners.call(*word)
+        # Hold nothing of the user's while waiting for the next word.
+        del listeners, word

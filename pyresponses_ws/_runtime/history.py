@@ -7,6 +7,7 @@ from collections import OrderedDict
 from pyresponses_ws import codec
 from pyresponses_ws._runtime.request import TurnRequest
 from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws.errors import UsageError
 from pyresponses_ws.items import Response
 
 #: Ids remembered, an int each. Arbitrary: a busy worker's last hour.
@@ -29,9 +30,14 @@ class HistorySizes:
     def note(self, request: TurnRequest, response: Response) -> None:
         """Remember what a turn added, now that it has completed."""
         before = self._before(request)
-        if before is None or response.id is None:
+        if before is None or not isinstance(response.id, str):
             return
-        size = before + request.input_bytes + len(codec.dumps(response.output or []))
+        try:
+            output = codec.dumps(response.output or [])
+        except UsageError:
+            # Half an emoji, for one: it came, but could not be sent.
+            return
+        size = before + request.input_bytes + len(output)
         with self._lock:
             self._sizes[response.id] = size
             if len(self._sizes) > _LIMIT:

@@ -8,12 +8,14 @@ and ends when no link is left.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from pyresponses_ws._runtime.clock import Empty
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Sink
-from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws._runtime.threads import Threads, Worker
 from pyresponses_ws._transport.base import Close
 from pyresponses_ws.config import Timeouts
 
@@ -33,55 +35,54 @@ class Keeper:
     """Watches links. Safe from any thread; ``wake`` and ``drop`` in a finalizer too."""
 
     def __init__(self, threads: Threads, timeouts: Timeouts) -> None:
-        self._threads = threads
         self._clock = threads.clock
         self._timeouts = timeouts
-        # None makes the thread look again; a pair is a turn that nobody waits for any more.
+        # What to do, or None: look again.
         self._words = threads.queue()
-        # Guards the two below; held for no longer than it takes to read or append.
-        self._lock = threads.lock()
+        # Links to watch that the thread has not seen yet; guarded by the worker's lock.
         self._new: list[Link] = []
-        self._is_running = False
+        self._worker = Worker(threads, "keeper", self._run)
 
     def watch(self, link: Link) -> None:
         """Keep the link alive from now on; starts the thread if none runs."""
-        with self._lock:
-            self._new.append(link)
-            starts, self._is_running = not self._is_running, True
-        if starts:
-            self._threads.start("keeper", self._run)
-        else:
-            self.wake()
+        self._worker.give(lambda: self._new.append(link))
+        self.wake()
 
     def wake(self) -> None:
         """Look again soon: a link has ended."""
         self._words.put(None)
 
     def drop(self, link: Link, sink: Sink) -> None:
-        """Retire a turn whose stream was dropped. Only queues a word: finalizers call it."""
-        self._words.put((link, sink))
+        """Retire a turn that nobody waits for. Only queues a word: finalizers call it."""
+        self._words.put(partial(link.abandon, sink))
+
+    def say_goodbye(self, link: Link, close: Close) -> None:
+        """Close a link politely: the close frame may have to wait up to a second for room."""
+        if link.begin_goodbye(close):
+            self._words.put(partial(link.writer.say_goodbye, close.code, close.reason))
+        else:
+            link.transport.abort()
 
     def _run(self) -> None:
         watches: list[_Watch] = []
-        while True:
-            with self._lock:
-                watches += [_Watch(link) for link in self._new]
-                self._new.clear()
-                watches = [watch for watch in watches if not watch.link.is_ended]
-                if not watches:
-                    self._is_running = False
-                    return
+
+        def is_idle() -> bool:
+            watches.extend(_Watch(link) for link in self._new)
+            self._new.clear()
+            watches[:] = [watch for watch in watches if not watch.link.is_ended]
+            return not watches
+
+        while not self._worker.may_leave(is_idle):
             due = min(self._look_at(watch) for watch in watches)
             self._wait(None if due == math.inf else due)
 
     def _wait(self, due: float | None) -> None:
         try:
-            word: tuple[Link, Sink] | None = self._clock.get(self._words, due)
+            word: Callable[[], object] | None = self._clock.get(self._words, due)
         except Empty:
             return
         if word is not None:
-            link, sink = word
-            link.abandon(sink)
+            word()
 
     def _look_at(self, watch: _Watch) -> float:
         """Do what is due for one link; returns when to look again."""
@@ -94,9 +95,11 @@ class Keeper:
             return self._judge(watch, now)
         if now < link.last_received + interval:
             return link.last_received + interval
-        if self._is_uploading(watch) or not link.ping():
+        if self._is_uploading(watch) or not link.writer.ping():
             return now + interval
         watch.pinged_at = now
+        # Our own ping is in the queue now, and its leaving is a sign of life too.
+        watch.unsent = link.transport.unsent_bytes() or 0
         return now + self._timeouts.ping_timeout
 
     def _judge(self, watch: _Watch, now: float) -> float:
@@ -110,11 +113,11 @@ class Keeper:
         return max(now, watch.pinged_at) + timeout
 
     def _is_uploading(self, watch: _Watch) -> bool:
-        """Whether the peer is still taking bytes of ours: the kernel's queue is shrinking.
+        """Whether the peer is still taking bytes of ours: the kernel's queue has shrunk.
 
         Pings queue behind an upload, so their answers cannot come earlier.
         """
         unsent = watch.link.transport.unsent_bytes() or 0
-        is_shrinking = 0 < unsent != watch.unsent
+        is_shrinking = 0 < unsent < watch.unsent
         watch.unsent = unsent
         return is_shrinking

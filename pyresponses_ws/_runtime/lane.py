@@ -6,11 +6,12 @@ import random
 from collections.abc import Callable
 
 from pyresponses_ws._runtime.clock import Clock
+from pyresponses_ws._runtime.keeper import Keeper
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
 from pyresponses_ws._runtime.session import Session
+from pyresponses_ws._runtime.tally import Tally
 from pyresponses_ws.config import ClientConfig, Replay
-from pyresponses_ws.errors import ClosedError
 
 
 class LaneSource:
@@ -35,34 +36,43 @@ class LaneSource:
         return self._session.dialer.threads.clock
 
     @property
+    def keeper(self) -> Keeper:
+        return self._session.dialer.keeper
+
+    @property
+    def tally(self) -> Tally:
+        return self._session.dialer.tally
+
+    @property
     def is_closed(self) -> bool:
         return self._session.is_closed
 
     def make_mailbox(self) -> Mailbox:
-        return Mailbox(self.clock, self._session.dialer.threads.queue())
+        return self._session.make_mailbox()
 
     def lease(
         self,
         mailbox: Mailbox,
         *,
         prefer: str | None,
+        is_fresh: bool,
         timeout: float,
         on_link: Callable[[Link], None],
     ) -> bool:
-        """Take the current link. Raises ClosedError when none is open."""
-        link = self._session.current_link()
-        if not link.begin(mailbox, self._lane, alone=False):
-            raise ClosedError("the link is about to close; try again once the next one is open")
-        on_link(link)
+        """Take the current link, whichever that is. Raises ClosedError when none is open."""
+        on_link(self._session.current_link())
         return True
+
+    def send(self, link: Link, mailbox: Mailbox, payload: bytes, *, timeout: float | None) -> None:
+        """Begin on the lane and send, as one step."""
+        link.send_turn(
+            mailbox,
+            self._lane,
+            payload,
+            progress_timeout=self.config.timeouts.send,
+            timeout=timeout,
+        )
 
     def abandon(self, link: Link | None, mailbox: Mailbox) -> None:
         for each in [link] if link is not None else self._session.links():
             each.abandon(mailbox)
-
-    def drop(self, link: Link | None, mailbox: Mailbox) -> None:
-        if link is not None:
-            self._session.dialer.keeper.drop(link, mailbox)
-
-    def count_turn(self, *, attempts: int) -> None:
-        """Turns of a connection are its user's to count."""

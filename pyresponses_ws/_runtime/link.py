@@ -6,7 +6,6 @@ or client above it, so that these can be collected while the reader waits.
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -17,37 +16,21 @@ from pyresponses_ws._protocol.lanes import Abandonment, Lanes
 from pyresponses_ws._protocol.link import LINK_LIFE, LinkSignal, LinkState
 from pyresponses_ws._protocol.machine import advance
 from pyresponses_ws._runtime.mailbox import Sink
-from pyresponses_ws._runtime.threads import Threads, try_lock
-from pyresponses_ws._transport.base import (
-    ABNORMAL_CLOSURE,
-    SEND_TIMED_OUT,
-    Close,
-    Endpoint,
-    Transport,
-)
-from pyresponses_ws.errors import ConnectError, ConnectionLostError, ProtocolError
+from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws._runtime.writer import Writer
+from pyresponses_ws._transport.base import SEND_TIMED_OUT, Close, Endpoint, Transport
+from pyresponses_ws.errors import ClosedError, ConnectError, ConnectionLostError, ProtocolError
 from pyresponses_ws.events import Event
 from pyresponses_ws.report import LinkReport
-
-logger = logging.getLogger("pyresponses_ws.link")
-
 
 #: Who the events from an index on go to.
 _Run = tuple[tuple[Sink, ...], int]
 
+#: Whoever opens a link for a turn begins it before the link is open.
 _TAKES_TURNS = (LinkState.CONNECTING, LinkState.OPEN)
 
 #: Seconds that a failed send waits for the reader to learn the close code.
 _VERDICT_WAIT = 1.0
-
-#: Seconds that the reader waits for a sender to let go, to answer a close. A peer that answers at
-#: once does so while its request's sender still holds the lock; one that is stuck must not be
-#: waited for, as its turn is promised an end within 0.1 s.
-_ANSWER_WAIT = 0.02
-
-#: Seconds that the reader waits for a sender to notice that the socket is gone; reached only when
-#: an interrupt took the lock away with it.
-_DISPOSE_WAIT = 5.0
 
 
 class SendError(Exception):
@@ -75,7 +58,7 @@ class Owner(Protocol):
 class Link:
     """One socket and the turns on it. Safe for any thread.
 
-    Locks, in the order in which they may be taken: ``_send_lock``, then ``_lock``.
+    Locks, in the order in which they may be taken: the writer's, then ``_lock``.
     """
 
     def __init__(
@@ -86,12 +69,13 @@ class Link:
         transport: Transport,
         threads: Threads,
         owner: Owner,
-        on_ended: Callable[[], None],
+        on_ended: Callable[[Link], None],
     ) -> None:
         self.number = number
         self.host = host
         self.transport = transport
         self.threads = threads
+        self.writer = Writer(transport, threads)
         #: Opens when the reader has ended and ``close`` is set.
         self.ended = threads.latch()
         #: How it ended; written once, by the reader, before ``ended`` opens.
@@ -102,36 +86,36 @@ class Link:
         #: When anything last came; written by the reader only.
         self.last_received = 0.0
         #: Id of the last response that completed here; the server still holds its state.
-        #: Written by the thread whose turn it was, while the link is its own.
+        #: Written by the reader only.
         self.latest_response_id: str | None = None
         # Weak: the reader must not keep the owner alive.
         self._owner = weakref.ref(owner)
-        # Wakes the keeper, whose thread ends with its last link, owner or not.
+        # Tells the client's keeper and its tally, whether or not the owner still lives.
         self._on_ended = on_ended
-        # Order of the frames; held across a send.
-        self._send_lock = threads.lock()
         # Guards what follows; never held across I/O, a put, a callback or a wait.
         self._lock = threads.lock()
         self._state = LinkState.CONNECTING
         self._lanes: Lanes[Sink] = Lanes()
-        # Who sent last: a close that comes now answers that turn.
+        # Who sent last, while anything runs: a close that comes now answers that turn.
         self._last_sender: Sink | None = None
         # Why we cut the link ourselves; the reader prefers it to what the socket says.
         self._verdict: Close | None = None
-        # Our close frame is out; set under _send_lock, and one is enough.
-        self._has_said_goodbye = False
 
     # --- life ---------------------------------------------------------------------------------
 
     def open(
-        self, endpoint: Endpoint, *, timeout: float, start_reader: Callable[[Link], None]
+        self,
+        make_endpoint: Callable[[], Endpoint],
+        *,
+        timeout: float,
+        start_reader: Callable[[Link], None],
     ) -> None:
-        """Connect and start the reader. Raises ConnectError or ConfigError."""
+        """Connect and start the reader; whatever is raised, the link has ended then."""
         clock = self.threads.clock
         started = clock.now()
         has_reader = False
         try:
-            self.transport.connect(endpoint, timeout=timeout)
+            self.transport.connect(make_endpoint(), timeout=timeout)
             self.opened_at = self.last_received = clock.now()
             self.connect_ms = (self.opened_at - started) * 1000
             with self._lock:
@@ -143,11 +127,10 @@ class Link:
                 del owner
             start_reader(self)
             has_reader = True
-        except BaseException:
-            self.abort(Close(reason="opening failed"))
+        finally:
             if not has_reader:
+                self.abort(Close(reason="opening failed"))
                 self.finish(Close(reason="opening failed"))
-            raise
 
     def abort(self, verdict: Close) -> None:
         """Cut the socket; the reader then ends every turn with ``verdict``. Never blocks."""
@@ -156,18 +139,13 @@ class Link:
             self._verdict = self._verdict or verdict
         self.transport.abort()
 
-    def say_goodbye(self, code: int, reason: str) -> None:
-        """Send a close frame as best effort, for up to a second; the peer's answer ends the link.
-
-        Turns that still run are cut, so no event comes after.
-        """
+    def begin_goodbye(self, close: Close) -> bool:
+        """Take no more events, the link being closed by us; False when it was not open."""
         with self._lock:
+            was_open = self._state in (LinkState.OPEN, LinkState.RETIRING)
             self._signal(LinkSignal.CLOSE)
-            self._verdict = self._verdict or Close(code=code, reason=reason)
-        with try_lock(self._send_lock) as is_free:
-            if is_free and not self.ended.is_open:
-                self._has_said_goodbye = True
-                self.transport.close(code, reason)
+            self._verdict = self._verdict or close
+            return was_open
 
     def finish(self, wire: Close) -> None:
         """End every turn, then the socket. The reader's last act; called once."""
@@ -176,28 +154,16 @@ class Link:
             self._signal(LinkSignal.LOST if is_connected else LinkSignal.CONNECT_FAILED)
             self.close = close = self._verdict or wire
             unfinished = self._lanes.lose()
-            sender = self._last_sender
+            sender, self._last_sender = self._last_sender, None
         for sink in unfinished:
             sink.lose(close, is_provoked=sink is sender)
         self.ended.open()
-        self._on_ended()
+        self._on_ended(self)
         owner = self._owner()
         if owner is not None:
             owner.link_ended(self)
-        self._answer_close(wire)
-        # Senders fail at once after the shutdown, so the lock is free soon; under it nobody can
-        # still be inside a system call with the descriptor's number.
-        self.transport.abort()
-        with try_lock(self._send_lock, timeout=_DISPOSE_WAIT):
-            self.transport.dispose()
-
-    def _answer_close(self, wire: Close) -> None:
-        """Say our half of the close, as best effort, now that the code is recorded."""
-        is_due = wire.reply_due or wire.code != ABNORMAL_CLOSURE
-        if is_due and not self._has_said_goodbye:
-            with try_lock(self._send_lock, timeout=_ANSWER_WAIT) as is_free:
-                if is_free:
-                    self.transport.close(wire.code, "" if wire.reply_due else wire.reason)
+        self.writer.answer_close(wire)
+        self.writer.dispose()
 
     def _signal(self, signal: LinkSignal) -> None:
         """Move the state. Requires holding _lock."""
@@ -260,37 +226,85 @@ class Link:
         if outcome is Abandonment.ALONE:
             self.abort(Close(reason="its only turn was abandoned"))
 
-    def send(self, payload: bytes, *, progress_timeout: float) -> None:
+    def is_head(self, sink: Sink) -> bool:
+        """Nothing runs before it on its lane, so the server may be working on it."""
+        with self._lock:
+            return self._lanes.is_head(sink)
+
+    def send(
+        self, payload: bytes, *, progress_timeout: float, timeout: float | None = None
+    ) -> None:
         """Send one message. Raises SendError once the reader knows why, or after a second."""
-        before = self.transport.bytes_sent
+        self._send(payload, progress_timeout, timeout, before=lambda: None, withdraw=lambda: None)
+
+    def send_turn(
+        self,
+        sink: Sink,
+        lane: str | None,
+        payload: bytes,
+        *,
+        progress_timeout: float,
+        timeout: float | None = None,
+    ) -> None:
+        """Begin a turn beside others and send it, in one step, so that both have one order.
+
+        A turn of which no byte left is as if it had never begun. Raises ClosedError when the link
+        takes no turn, and SendError.
+        """
+
+        def begin() -> None:
+            if not self.begin(sink, lane, alone=False):
+                raise ClosedError("the link is about to close; try again once the next is open")
+
+        def withdraw() -> None:
+            with self._lock:
+                self._lanes.withdraw(sink)
+
+        self._send(payload, progress_timeout, timeout, before=begin, withdraw=withdraw)
+
+    def _send(
+        self,
+        payload: bytes,
+        progress_timeout: float,
+        timeout: float | None,
+        *,
+        before: Callable[[], None],
+        withdraw: Callable[[], None],
+    ) -> None:
+        is_partial = False
+
+        def on_failure(exc: BaseException, has_begun: bool) -> None:
+            nonlocal is_partial
+            is_partial = has_begun
+            if has_begun:
+                self._cut_after(exc)
+            else:
+                withdraw()
+
         try:
-            with self._send_lock:
-                before = self.transport.bytes_sent
-                self._send_whole(payload, progress_timeout)
+            self.writer.send(
+                payload,
+                progress_timeout=progress_timeout,
+                timeout=timeout,
+                before=before,
+                on_failure=on_failure,
+            )
         except ConnectionLostError as exc:
             self.transport.abort()
             self.ended.wait(_VERDICT_WAIT)
-            raise SendError(
-                is_partial=self.transport.bytes_sent != before,
-                close=self.close or Close(reason=exc.reason, cause=exc),
-            ) from exc
-        self._answer_late_ping()
+            close = self.close or Close(reason=exc.reason, cause=exc)
+            raise SendError(is_partial=is_partial, close=close) from exc
 
-    def _send_whole(self, payload: bytes, progress_timeout: float) -> None:
-        """Send, or cut the link when a frame is half out. Requires holding _send_lock."""
-        before = self.transport.bytes_sent
-        try:
-            self.transport.send(payload, progress_timeout=progress_timeout)
-        except ConnectionLostError as exc:
-            # A dead socket has its own verdict coming, with the peer's close code; a peer that
-            # takes nothing has none.
-            if exc.reason == SEND_TIMED_OUT:
-                self.abort(Close(reason=exc.reason))
-            raise
-        except BaseException:
-            if self.transport.bytes_sent != before:
-                self.abort(Close(reason="a send was interrupted"))
-            raise
+    def _cut_after(self, exc: BaseException) -> None:
+        """Cut the link because a frame is half out.
+
+        A dead socket has its own verdict coming, with the peer's close code; a peer that takes
+        nothing, and an interrupt, have none.
+        """
+        if not isinstance(exc, ConnectionLostError):
+            self.abort(Close(reason="a send was interrupted"))
+        elif exc.reason == SEND_TIMED_OUT:
+            self.abort(Close(reason=exc.reason))
 
     # --- called by the reader -----------------------------------------------------------------
 
@@ -341,8 +355,17 @@ class Link:
                 end += 1
         finally:
             runs.append(((), end))
+        if lanes.is_quiet:
+            self._settle(events)
         if lanes.limit_reached or lanes.is_retiring or self._state is LinkState.RETIRING:
             self._retire()
+
+    def _settle(self, events: list[Event]) -> None:
+        """Note what the last turn left. Requires holding _lock."""
+        self._last_sender = None
+        if events and events[-1].type == "response.completed":
+            response = getattr(events[-1], "response", None)
+            self.latest_response_id = getattr(response, "id", None)
 
     def _retire(self) -> None:
         """Take no new turn, and go when the last one has ended. Requires holding _lock."""
@@ -351,45 +374,6 @@ class Link:
             self._signal(LinkSignal.CLOSE)
             self._verdict = self._verdict or Close(reason="retired")
             self.transport.abort()
-
-    def answer_ping(self) -> None:
-        """Send the pong that is due, unless a sender holds the socket: then it does, afterwards."""
-        if self.transport.pending_pong is not None:
-            with try_lock(self._send_lock) as is_free:
-                if is_free:
-                    self._send_pong()
-
-    def _answer_late_ping(self) -> None:
-        """Send the pong for a ping that came during our own send.
-
-        Looked at after the release: a reader that failed to get the lock had stored it by then.
-        """
-        while self.transport.pending_pong is not None and not self.ended.is_open:
-            with self._send_lock:
-                self._send_pong()
-
-    def _send_pong(self) -> None:
-        """Requires holding _send_lock. A dead socket is the reader's to notice."""
-        payload = self.transport.pending_pong
-        self.transport.pending_pong = None
-        if payload is not None:
-            try:
-                self.transport.pong(payload)
-            except ConnectionLostError:
-                logger.debug("link %d: no pong could be sent", self.number)
-
-    # --- called by the keeper -----------------------------------------------------------------
-
-    def ping(self) -> bool:
-        """Send a ping if no sender holds the socket; returns whether one left."""
-        with try_lock(self._send_lock) as is_free:
-            if not is_free or self.ended.is_open:
-                return False
-            try:
-                self.transport.ping()
-            except ConnectionLostError:
-                logger.debug("link %d: no ping could be sent", self.number)
-            return True
 
 
 def _count_bytes(texts: Sequence[str]) -> int:

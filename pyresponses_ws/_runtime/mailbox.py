@@ -83,11 +83,14 @@ class Mailbox:
         # Bytes ever taken; written by the consumer only. The difference is what is queued, at
         # worst a batch too high, and no lock is needed.
         self._taken_bytes = 0
-        # Set by the reader once the limit was passed; nothing is put after it.
+        # Set by the reader once the limit was passed, and reset by the consumer who has been told.
         self._is_full = False
 
     def put(self, events: list[Event], size: int) -> None:
-        """Queue a batch; one that does not fit becomes an Overflow, and ends the mailbox."""
+        """Queue a batch; one that does not fit becomes an Overflow.
+
+        What comes after it is dropped until the consumer has read that far.
+        """
         if self._is_full:
             return
         queued = self._put_bytes - self._taken_bytes
@@ -101,8 +104,7 @@ class Mailbox:
 
     def lose(self, close: Close, *, is_provoked: bool) -> None:
         """Say that the link is gone, behind everything that came before."""
-        if not self._is_full:
-            self._queue.put(Lost(close, is_provoked))
+        self._queue.put(Lost(close, is_provoked))
 
     def cancel(self) -> None:
         """Wake the consumer. Any thread, finalizers included."""
@@ -117,4 +119,6 @@ class Mailbox:
         letter: Letter = self._clock.get(self._queue, deadline)
         if type(letter) is Batch:
             self._taken_bytes += letter.size
+        elif type(letter) is Overflow:
+            self._is_full = False
         return letter

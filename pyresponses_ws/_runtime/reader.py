@@ -33,7 +33,7 @@ def read(link: Link) -> None:
                 link.last_received = now()
             if texts:
                 link.deliver(texts)
-            link.answer_ping()
+            link.writer.answer_ping()
     except TransportClosed as end:
         close = _blame_peer(end.close)
     except ProtocolError as exc:

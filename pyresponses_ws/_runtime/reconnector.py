@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pyresponses_ws._runtime.clock import Empty
-from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws._runtime.threads import Threads, Worker
 
 
 class Reconnectable(Protocol):
@@ -41,25 +41,18 @@ class Reconnector:
     """Schedules reconnects. ``schedule`` and ``wake`` are safe from any thread."""
 
     def __init__(self, threads: Threads) -> None:
-        self._threads = threads
         self._clock = threads.clock
         # Anything put here makes the thread look again.
         self._words = threads.queue()
-        # Guards the two below.
-        self._lock = threads.lock()
+        # Jobs that the thread has not seen yet; guarded by the worker's lock.
         self._new: list[_Job] = []
-        self._is_running = False
+        self._worker = Worker(threads, "reconnector", self._run)
 
     def schedule(self, session: Reconnectable, delay: float) -> None:
         """Try in ``delay`` seconds; starts the thread if none runs."""
         job = _Job(weakref.ref(session), self._clock.now() + delay)
-        with self._lock:
-            self._new.append(job)
-            starts, self._is_running = not self._is_running, True
-        if starts:
-            self._threads.start("reconnector", self._run)
-        else:
-            self.wake()
+        self._worker.give(lambda: self._new.append(job))
+        self.wake()
 
     def wake(self) -> None:
         """Look again soon: a session was closed or dropped. Safe in a finalizer."""
@@ -67,15 +60,15 @@ class Reconnector:
 
     def _run(self) -> None:
         jobs: list[_Job] = []
-        while True:
-            with self._lock:
-                jobs = [job for job in jobs + self._new if job.is_wanted]
-                self._new.clear()
-                if not jobs:
-                    self._is_running = False
-                    return
+
+        def is_idle() -> bool:
+            jobs[:] = [job for job in jobs + self._new if job.is_wanted]
+            self._new.clear()
+            return not jobs
+
+        while not self._worker.may_leave(is_idle):
             now = self._clock.now()
-            jobs = [job for job in jobs if job.due > now or self._try(job)]
+            jobs[:] = [job for job in jobs if job.due > now or self._try(job)]
             due = min((job.due for job in jobs), default=-math.inf)
             if due > -math.inf:
                 self._wait(due)

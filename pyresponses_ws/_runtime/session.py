@@ -28,11 +28,12 @@ from pyresponses_ws._runtime.mailbox import Discard, Mailbox
 from pyresponses_ws._runtime.reconnector import Reconnector
 from pyresponses_ws._transport.base import Close
 from pyresponses_ws.errors import (
+    APIError,
     ClosedError,
+    ConfigError,
     ConnectionLostError,
     ReconnectError,
     RequestTooLargeError,
-    TransportError,
 )
 from pyresponses_ws.events import Event
 from pyresponses_ws.report import CloseInfo
@@ -116,34 +117,36 @@ class Session:
         with self._lock:
             self._signal(ConnectionSignal.CONNECT)
         try:
-            self._open_link()
+            self._open_link(is_reconnect=False)
         except BaseException:
             with self._lock:
                 if self._state is ConnectionState.CONNECTING:
                     self._signal(ConnectionSignal.CONNECT_FAILED)
             raise
 
-    def _open_link(self) -> None:
+    def _open_link(self, *, is_reconnect: bool) -> None:
         link = self.dialer.make_link(self)
         with self._lock:
             if self._state is ConnectionState.CLOSED:
                 raise ClosedError("the connection was closed")
             self._links[:] = [link]
-        self.dialer.open(link, timeout=self.dialer.config.timeouts.connect)
+        timeout = self.dialer.config.timeouts.connect
+        self.dialer.open(link, timeout=timeout, is_reconnect=is_reconnect)
 
     def reconnect(self) -> float | None:
         """Make one attempt; see ``Reconnectable``."""
         try:
-            self._open_link()
-        except TransportError as exc:
+            self._open_link(is_reconnect=True)
+        except (APIError, ClosedError, ConfigError) as exc:
+            # Another attempt would get the same answer.
+            self._give_up(exc)
+        except Exception as exc:
+            # The network's failure, or one of the user's callables, which may pass as well.
             with self._lock:
                 self._signal(ConnectionSignal.RETRY_FAILED)
                 delay = self._backoff.next_delay(self.rng)
             if delay is not None:
                 return delay
-            self._give_up(exc)
-        except Exception as exc:
-            # The API's no, or what a callable of the user raised: it would come again.
             self._give_up(exc)
         return None
 
@@ -177,12 +180,13 @@ class Session:
             raise RequestTooLargeError(
                 f"the command has {len(payload):,} bytes, above max_request_bytes ({limit:,})"
             )
-        link, slot = self.current_link(), Discard()
-        is_create = command.get("type") == "response.create"
-        if is_create and not link.begin(slot, command.get("stream_id"), alone=False):
-            raise ClosedError("the link is about to close; send again once the next one is open")
+        link, patience = self.current_link(), self.dialer.config.timeouts.send
         try:
-            link.send(payload, progress_timeout=self.dialer.config.timeouts.send)
+            if command.get("type") == "response.create":
+                lane = command.get("stream_id")
+                link.send_turn(Discard(), lane, payload, progress_timeout=patience)
+            else:
+                link.send(payload, progress_timeout=patience)
         except SendError as exc:
             close = exc.close
             raise ConnectionLostError(
@@ -190,9 +194,6 @@ class Session:
                 code=close.code,
                 reason=close.reason,
             ) from exc.__cause__
-        except BaseException:
-            link.abandon(slot)
-            raise
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -200,9 +201,12 @@ class Session:
         """The mailbox of a lane, buffering from its first use; None reads every lane."""
         with self._lock:
             if lane not in self._inboxes:
-                threads = self.dialer.threads
-                self._inboxes[lane] = Mailbox(threads.clock, threads.queue())
+                self._inboxes[lane] = self.make_mailbox()
             return self._inboxes[lane]
+
+    def make_mailbox(self) -> Mailbox:
+        threads = self.dialer.threads
+        return Mailbox(threads.clock, threads.queue())
 
     # --- Owner of the links -------------------------------------------------------------------
 
@@ -260,19 +264,24 @@ class Session:
 
     # --- closing ------------------------------------------------------------------------------
 
-    def close(self, code: int, reason: str) -> None:
-        """Close for good: no event comes after. Idempotent; waits at most about a second."""
+    def begin_close(self, close: Close) -> None:
+        """Close for good, without waiting: no event comes after. Idempotent."""
         with self._lock:
             if self._state is not ConnectionState.CLOSED:
                 self._signal(ConnectionSignal.CLOSE)
             self._is_finished = True
             links, inboxes = list(self._links), list(self._inboxes.values())
+        self.listeners.mute()
         for inbox in inboxes:
             inbox.cancel()
         for link in links:
-            link.say_goodbye(code, reason)
+            self.dialer.keeper.say_goodbye(link, close)
+
+    def end_close(self, close: Close) -> None:
+        """Give the peer about a second for its answer, then cut the link."""
+        for link in list(self._links):
             link.ended.wait(_GOODBYE_WAIT)
-            link.abort(Close(code=code, reason=reason))
+            link.abort(close)
             link.ended.wait(_GOODBYE_WAIT)
         self._reconnector.wake()
         self.listeners.close()

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pyresponses_ws._runtime.clock import Clock
+from pyresponses_ws._runtime.keeper import Keeper
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
+from pyresponses_ws._runtime.tally import Tally
 from pyresponses_ws.config import ClientConfig, Replay
 
 
@@ -23,6 +25,12 @@ class LinkSource(Protocol):
 
     @property
     def clock(self) -> Clock: ...
+
+    @property
+    def keeper(self) -> Keeper: ...
+
+    @property
+    def tally(self) -> Tally: ...
 
     @property
     def replay(self) -> Replay:
@@ -40,21 +48,20 @@ class LinkSource(Protocol):
         mailbox: Mailbox,
         *,
         prefer: str | None,
+        is_fresh: bool,
         timeout: float,
         on_link: Callable[[Link], None],
     ) -> bool:
-        """Find or open a link; it is then ``mailbox``'s until its terminal event.
+        """Find or open a link for ``mailbox``.
 
-        ``prefer`` is a response id whose state the link should hold. ``on_link`` is told the link
-        before it is opened, so that another thread can abort it. Returns whether the link was open
-        already. Raises ConnectError, ConfigError, an APIError of the handshake, or ClosedError.
+        ``prefer`` is a response id whose state the link should hold; ``is_fresh`` asks for one
+        that was not open before. ``on_link`` is told the link before it is opened, so that another
+        thread can abort it. Returns whether the link was open already. Raises ConnectError,
+        ConfigError, an APIError of the handshake, or ClosedError.
         """
+
+    def send(self, link: Link, mailbox: Mailbox, payload: bytes, *, timeout: float | None) -> None:
+        """Send the turn's request on the leased link. Raises SendError, ClosedError."""
 
     def abandon(self, link: Link | None, mailbox: Mailbox) -> None:
         """Give a turn up, wherever it had got to; an interrupt may have hidden its link."""
-
-    def drop(self, link: Link | None, mailbox: Mailbox) -> None:
-        """Like ``abandon``, for finalizers: somebody else does it soon."""
-
-    def count_turn(self, *, attempts: int) -> None:
-        """Note that a turn has ended."""

@@ -21,11 +21,6 @@ T = TypeVar("T")
 NAME_PREFIX = "pyresponses-"
 
 
-def current_thread_id() -> int:
-    """A number that no other running thread has."""
-    return threading.get_ident()
-
-
 @contextmanager
 def try_lock(lock: threading.Lock, *, timeout: float = 0.0) -> Iterator[bool]:
     """Hold the lock if it is free within ``timeout`` seconds; yields whether it was.
@@ -89,7 +84,13 @@ class Threads:
         Daemon: a process must be able to end while a peer is silent. Raises RuntimeError where the
         system has no thread to give.
         """
-        threading.Thread(target=target, name=NAME_PREFIX + role, daemon=True).start()
+        try:
+            threading.Thread(target=target, name=NAME_PREFIX + role, daemon=True).start()
+        except RuntimeError as exc:
+            # Thread.start waits in a Condition, which turns Ctrl-C into an error of its lock.
+            if isinstance(exc.__context__, KeyboardInterrupt):
+                raise exc.__context__ from None
+            raise
 
     def run_with_deadline(self, function: Callable[[], T], timeout: float) -> T:
         """Run a blocking function on a helper thread; see ``RunWithDeadline``."""
@@ -109,3 +110,37 @@ class Threads:
         if error is not None:
             raise error
         return result  # type: ignore[no-any-return]  # Clock.get is untyped on purpose
+
+
+class Worker:
+    """A thread that comes when there is work, and goes when there is none. Safe for any thread."""
+
+    def __init__(self, threads: Threads, role: str, run: Callable[[], None]) -> None:
+        self._threads = threads
+        self._role = role
+        self._run = run
+        # Guards the flag, and the work that ``give`` adds and ``may_leave`` looks at.
+        self._lock = threads.lock()
+        self._is_running = False
+
+    def give(self, add: Callable[[], None]) -> None:
+        """Add work, and start the thread if none runs. Raises RuntimeError as ``start`` does."""
+        with self._lock:
+            add()
+            starts, self._is_running = not self._is_running, True
+        if not starts:
+            return
+        try:
+            self._threads.start(self._role, self._run)
+        except BaseException:
+            # Without this, nobody would ever try again.
+            with self._lock:
+                self._is_running = False
+            raise
+
+    def may_leave(self, is_idle: Callable[[], bool]) -> bool:
+        """Called by the thread: True when there is no work, and it must end now."""
+        with self._lock:
+            if is_idle():
+                self._is_running = False
+            return not self._is_running

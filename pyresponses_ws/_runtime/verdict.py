@@ -10,6 +10,8 @@ from pyresponses_ws.errors import (
     DeliveryUnknownError,
     ResponseFailedError,
     ResponsesWSError,
+    StreamOverflowError,
+    TurnCancelledError,
     TurnTimeoutError,
 )
 from pyresponses_ws.failures import to_error
@@ -28,6 +30,14 @@ def lost_error(decision: Decision, close: Close) -> ResponsesWSError:
     return decision.error(what)
 
 
+def stranded_error(failure: Exception) -> DeliveryUnknownError:
+    """The error for a link that was lost, when no other could be opened to send again."""
+    return DeliveryUnknownError(
+        "the link was lost, and no other could be opened to send the request again "
+        f"({failure}); whether it ran is unknown"
+    )
+
+
 def ending_error(ending: Ending) -> ResponsesWSError:
     """The error for a terminal event that is no success."""
     details, response = ending.details, ending.response
@@ -44,3 +54,16 @@ def ending_error(ending: Ending) -> ResponsesWSError:
 def timeout_error(phase: str, seconds: float) -> TurnTimeoutError:
     """The error for a timer by which the caller gave up."""
     return TurnTimeoutError(f"the turn's {phase} timer of {seconds:g} s ran out", phase=phase)
+
+
+def cancelled_error() -> TurnCancelledError:
+    """The error for a turn that somebody cancelled, or whose client was closed."""
+    return TurnCancelledError("the turn was cancelled")
+
+
+def overflow_error() -> StreamOverflowError:
+    """The error for a consumer that is too slow."""
+    return StreamOverflowError(
+        "events came faster than they were read until 64 MiB waited; read the stream faster, "
+        "or use create()"
+    )

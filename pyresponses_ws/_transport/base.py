@@ -81,11 +81,14 @@ class Transport(Protocol):
         another thread ends it early with ConnectError.
         """
 
-    def send(self, payload: bytes, *, progress_timeout: float) -> None:
+    def send(
+        self, payload: bytes, *, progress_timeout: float, timeout: float | None = None
+    ) -> None:
         """Send one text message of UTF-8.
 
-        Raises ConnectionLostError when the socket is dead or has taken no byte for
-        ``progress_timeout`` seconds (its ``reason`` is then SEND_TIMED_OUT). Whenever it raises,
+        Raises ConnectionLostError when the socket is dead, has taken no byte for
+        ``progress_timeout`` seconds, or not all of them within ``timeout`` (its ``reason`` is then
+        SEND_TIMED_OUT). Whenever it raises,
         KeyboardInterrupt included, with part of a frame out, the caller must abort.
         ``bytes_sent`` has then moved if and only if a byte may be out.
         """

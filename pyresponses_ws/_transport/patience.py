@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import math
 import socket
 import sys
 import time
@@ -30,16 +31,23 @@ def count_unsent(sock: socket.socket) -> int | None:
 
 
 class Patience:
-    """Ends ``seconds`` after the last sign that the peer takes bytes.
+    """Ends ``seconds`` after the last sign that the peer takes bytes, ``limit`` after the start.
 
     A sign is a send that succeeds and, given ``count``, a queue in the kernel that shrinks: on a
     slow line the kernel reports room only when a third of its megabytes has left.
     """
 
-    def __init__(self, seconds: float, count: Callable[[], int | None] | None = None) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        count: Callable[[], int | None] | None = None,
+        *,
+        limit: float | None = None,
+    ) -> None:
         self._seconds = seconds
         self._count = count or _count_nothing
         self._since = time.monotonic()
+        self._ends_at = math.inf if limit is None else self._since + limit
         self._queued = self._count()
 
     def renew(self) -> None:
@@ -53,7 +61,8 @@ class Patience:
         if queued is not None and self._queued is not None and queued < self._queued:
             self._since = time.monotonic()
         self._queued = queued
-        return min(STEP, self._since + self._seconds - time.monotonic())
+        ends_at = min(self._since + self._seconds, self._ends_at)
+        return min(STEP, ends_at - time.monotonic())
 
 
 def _count_nothing() -> None:

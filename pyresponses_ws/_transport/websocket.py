@@ -144,12 +144,15 @@ class WebSocketTransport:
             raise _explain(exc, customs, url, endpoint) from exc
         self._early = customs.take_rest()
 
-    def send(self, payload: bytes, *, progress_timeout: float) -> None:
+    def send(
+        self, payload: bytes, *, progress_timeout: float, timeout: float | None = None
+    ) -> None:
         """Send one text message of UTF-8, in slices, masking as it goes.
 
         Raises ConnectionLostError; see Transport.
         """
-        self._write(frames.TEXT, payload, Patience(progress_timeout, self.unsent_bytes))
+        patience = Patience(progress_timeout, self.unsent_bytes, limit=timeout)
+        self._write(frames.TEXT, payload, patience)
 
     def ping(self, payload: bytes = b"") -> None:
         """Send a ping of at most 125 bytes. Raises ConnectionLostError."""
@@ -213,6 +216,8 @@ class WebSocketTransport:
             self.bytes_sent = sent
             rest = rest[count:]
             patience.renew()
+            if rest and patience.step() <= 0:
+                raise TimeoutError("the peer takes bytes too slowly")
 
     def receive(self) -> list[str]:
         """Return the text messages that one read completes; [] when nothing came for a while.

@@ -127,7 +127,9 @@ class ScriptedTransport:
         if self.connect_error is not None:
             raise self.connect_error
 
-    def send(self, payload: bytes, *, progress_timeout: float) -> None:
+    def send(
+        self, payload: bytes, *, progress_timeout: float, timeout: float | None = None
+    ) -> None:
         if self.send_error is not None:
             self.bytes_sent += self.is_send_partial
             raise self.send_error

@@ -1,0 +1,51 @@
+"""Counts over the life of one client."""
+
+from __future__ import annotations
+
+from pyresponses_ws._runtime.link import Link
+from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws.report import ClientStats
+
+
+class Tally:
+    """Knows every link that is open, pooled or not, and what became of the others. Any thread."""
+
+    def __init__(self, threads: Threads) -> None:
+        # Guards what follows.
+        self._lock = threads.lock()
+        self._links: set[Link] = set()
+        self._opened = self._turns = self._retries = self._reconnects = 0
+        # Of the links that have ended.
+        self._bytes_sent = self._bytes_received = 0
+
+    def link_opened(self, link: Link, *, is_reconnect: bool) -> None:
+        with self._lock:
+            self._links.add(link)
+            self._opened += 1
+            self._reconnects += is_reconnect
+
+    def link_ended(self, link: Link) -> None:
+        with self._lock:
+            self._links.discard(link)
+            self._bytes_sent += link.transport.bytes_sent
+            self._bytes_received += link.transport.bytes_received
+
+    def turn_ended(self, *, attempts: int) -> None:
+        with self._lock:
+            self._turns += 1
+            self._retries += max(0, attempts - 1)
+
+    def stats(self) -> ClientStats:
+        with self._lock:
+            links = list(self._links)
+            return ClientStats(
+                links=len(links),
+                links_opened=self._opened,
+                turns_running=sum(not link.is_quiet for link in links),
+                turns=self._turns,
+                retries=self._retries,
+                reconnects=self._reconnects,
+                bytes_sent=self._bytes_sent + sum(x.transport.bytes_sent for x in links),
+                bytes_received=self._bytes_received
+                + sum(x.transport.bytes_received for x in links),
+            )
