@@ -116,3 +116,13 @@ def test_a_stream_may_move_between_threads() -> None:
         stream = made.client.stream(model="m", input="a")
         assert Call(lambda: next(stream).type).result() == "response.created"
         assert Call(stream.get_final_response).result().id == stream.response_id
+
+
+def test_close_beside_a_reader_cannot_leave_it_waiting() -> None:
+    """Between two calls of the reader the close wins: the next one ends."""
+    with rig(None) as made:
+        stream = made.client.stream(model="m", input="a")
+        made.transport.feed(created())
+        assert next(stream).type == "response.created"
+        Call(stream.close).result()
+        assert list(stream) == []

@@ -41,16 +41,19 @@ class ScriptedTransport:
 
     def __init__(self, answer: Answer | None = None) -> None:
         self._answer = answer
-        # Guards the three below, and tells of each change.
+        # Guards the four below, and tells of each change.
         self._changed = Condition()
         self._inbound: deque[_Arrival] = deque()
+        self._is_connecting = False
         self._is_reading = False
         self._is_aborted = False
         self._outbound: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._sent: deque[dict[str, Any]] = deque()
         #: Raised by ``connect`` and ``send`` instead of working, when set.
         self.connect_error: Exception | None = None
-        self.send_error: Exception | None = None
+        self.send_error: BaseException | None = None
+        #: Called by ``connect`` before it works or fails.
+        self.on_connect: Callable[[], object] | None = None
         #: Whether a byte is out when ``send_error`` is raised.
         self.is_send_partial = True
         self.endpoint: Endpoint | None = None
@@ -89,6 +92,10 @@ class ScriptedTransport:
         """Block until the reader has dealt with everything that was fed. Raises TimeoutError."""
         self._wait_until(lambda: self._is_reading and not self._inbound, "the reader is busy")
 
+    def wait_until_connecting(self) -> None:
+        """Block until ``connect`` was called. Raises TimeoutError."""
+        self._wait_until(lambda: self._is_connecting, "nobody connects")
+
     def wait_until_aborted(self) -> None:
         """Block until the link was cut. Raises TimeoutError."""
         self._wait_until(lambda: self._is_aborted, "nobody cut the link")
@@ -124,6 +131,11 @@ class ScriptedTransport:
 
     def connect(self, endpoint: Endpoint, *, timeout: float) -> None:
         self.endpoint = endpoint
+        with self._changed:
+            self._is_connecting = True
+            self._changed.notify_all()
+        if self.on_connect is not None:
+            self.on_connect()
         if self.connect_error is not None:
             raise self.connect_error
 

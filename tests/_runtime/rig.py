@@ -52,7 +52,7 @@ class Rig:
         self.transports = [ScriptedTransport(answer) for answer in answers or (None,)]
         self._fresh = iter(self.transports)
         self.client = ResponsesClient(
-            "sk-test",
+            options.pop("api_key", "sk-test"),
             base_url="http://localhost:9/v1",
             transport_factory=lambda: next(self._fresh),
             clock=self.clock,

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from pyresponses_ws._runtime.mailbox import Mailbox
+from pyresponses_ws._transport.base import SEND_TIMED_OUT
 from pyresponses_ws.config import Hooks, Timeouts
 from pyresponses_ws.errors import (
+    BadRequestError,
+    ConnectError,
     ConnectionLostError,
     DeliveryUnknownError,
     ProtocolError,
@@ -346,3 +349,102 @@ def test_a_terminal_alone_answers() -> None:
         assert made.client.warm_up(model="m").id == "resp_w"
         assert made.transport.sent[0]["generate"] is False
         assert made.transport.sent[0]["input"] == []
+
+
+def test_a_replay_goes_to_a_link_that_was_not_open_before() -> None:
+    """What took one link may have taken the other idle ones too."""
+    with rig(None, echo, echo) as made:
+        stream = made.client.stream(model="m", input="a")
+        made.client.create(model="m", input="b")
+        cut(made)
+        stream.until_done()
+        assert (stream.report.link, stream.report.reused_link) == (3, False)
+
+
+def test_a_replay_without_a_link_leaves_the_delivery_unknown() -> None:
+    """A plain ConnectError would say that nothing was sent."""
+    with rig(None, None) as made:
+        made.transports[1].connect_error = ConnectError("refused")
+        call = create(made)
+        made.transport.next_command()
+        made.transport.feed(created(), delta("half"))
+        cut(made)
+        with pytest.raises(DeliveryUnknownError) as caught:
+            call.result()
+        error = caught.value
+        assert (error.state, error.partial.text, error.response_id) == (
+            "accepted",
+            "half",
+            "resp_1",
+        )
+        assert (error.report.replayed, error.close_code) == (False, 1006)
+        assert isinstance(error.__cause__, ConnectError)
+
+
+def test_what_the_server_said_before_it_left_is_told() -> None:
+    """An error that came before our send broke off beats the broken send."""
+    with rig(None) as made:
+        made.transport.send_error = ConnectionLostError("reset")
+        made.transport.is_send_partial = False
+        made.transport.feed(refusal("model_not_found", status=400))
+        made.transport.end(1008)
+        with pytest.raises(BadRequestError) as caught:
+            made.client.create(model="m", input="a")
+        assert caught.value.code == "model_not_found"
+
+
+def test_a_send_that_stands_still_is_not_tried_twice() -> None:
+    """Its timer has run out: the caller was promised an end by now."""
+    with rig(None) as made:
+        made.transport.send_error = ConnectionLostError("slow", reason=SEND_TIMED_OUT)
+        with pytest.raises(DeliveryUnknownError, match="send timed out"):
+            made.client.create(model="m", input="a")
+
+
+def test_nothing_comes_after_a_cancel() -> None:
+    """What waits unread is in the error, not in the iteration."""
+    with rig(None) as made:
+        stream = made.client.stream(model="m", input="a")
+        made.transport.feed(created(), delta("one "), delta("two"))
+        made.transport.settle()
+        assert next(stream).type == "response.created"
+        stream.cancel()
+        with pytest.raises(TurnCancelledError) as caught:
+            next(stream)
+        assert caught.value.partial.text == "one two"
+
+
+def test_the_report_is_whole_when_the_hook_hears_of_it() -> None:
+    """The close code included."""
+    reports: list[Any] = []
+    hooks = Hooks(on_turn_end=lambda report: reports.append(report.close_code))
+    with rig(None, replay="never", hooks=hooks) as made:
+        call = create(made)
+        made.transport.next_command()
+        made.transport.end(1011)
+        with pytest.raises(DeliveryUnknownError):
+            call.result()
+        assert reports == [1011]
+
+
+def test_half_an_emoji_in_the_answer_is_no_error() -> None:
+    """It came so, though it could not be sent back: only the history's size is unknown."""
+    message = {"type": "message", "role": "assistant", "id": "msg_1", "status": "completed"}
+    output = [{**message, "content": [{"type": "output_text", "text": "\ud83d"}]}]
+    with rig(lambda command: [created(), completed(output=output)]) as made:
+        response = made.client.create(model="m", input="a")
+        assert response.output_text == "\ud83d"
+        again = made.client.create(model="m", input="b", previous_response_id=response.id)
+        assert again.report.full_replay_bytes is None
+
+
+def test_close_wakes_a_turn_in_its_back_off() -> None:
+    """It need not sleep to the end."""
+    answer = [refusal("rate_limit_exceeded", status=429, headers={"retry-after": "20"})]
+    with rig(lambda command: answer) as made:
+        call = create(made)
+        made.clock.wait_for_waiters(within=20)
+        closing = Call(lambda: made.client.close(timeout=0))
+        with pytest.raises(TurnCancelledError):
+            call.result()
+        closing.result()

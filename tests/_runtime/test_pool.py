@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 
 import pytest
 
 from pyresponses_ws.config import Hooks
-from pyresponses_ws.errors import ClosedError, ConnectError, TurnCancelledError
+from pyresponses_ws.errors import ClosedError, ConnectError, RateLimitError, TurnCancelledError
 from tests._runtime.rig import Call, created, delta, echo, rig, turn
 
 
@@ -162,3 +163,35 @@ def test_a_ping_is_answered() -> None:
         made.transport.feed_ping(b"are you there")
         made.transport.settle()
         assert made.transport.pongs == [b"are you there"]
+
+
+def test_a_refused_handshake_tells_how_long_to_wait() -> None:
+    """Retry-After of the answer, in seconds."""
+    with rig(None) as made:
+        body = {"error": {"message": "Slow down", "code": "rate_limit_exceeded"}}
+        made.transport.connect_error = ConnectError("429", status=429, body=body, retry_after=7)
+        with pytest.raises(RateLimitError) as caught:
+            made.client.create(model="m", input="a")
+        assert caught.value.retry_after == 7
+
+
+def test_a_gateways_refusal_is_not_the_apis() -> None:
+    """A 403 without an error object stays a ConnectError."""
+    with rig(None) as made:
+        made.transport.connect_error = ConnectError("403", status=403)
+        with pytest.raises(ConnectError):
+            made.client.create(model="m", input="a")
+
+
+def test_a_turn_that_is_connecting_still_has_its_time_at_close() -> None:
+    """Its link takes that turn and no other."""
+    with rig(echo) as made:
+        gate = threading.Event()
+        made.transport.on_connect = gate.wait
+        call = Call(lambda: made.client.create(model="m", input="a"))
+        made.transport.wait_until_connecting()
+        closing = Call(lambda: made.client.close(timeout=5))
+        made.clock.wait_for_waiters(within=5)
+        gate.set()
+        assert call.result().output_text == "a"
+        closing.result()

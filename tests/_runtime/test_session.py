@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from queue import SimpleQueue
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from pyresponses_ws._runtime.mailbox import Mailbox
 from pyresponses_ws.commands import ResponseSteer
+from pyresponses_ws.config import Hooks, Timeouts
 from pyresponses_ws.errors import (
     AuthenticationError,
     ClosedError,
@@ -386,3 +388,106 @@ def test_any_command_may_be_sent() -> None:
     with rig(None) as made, made.client.connect() as connection:
         connection.send(ResponseSteer(previous_response_id="resp_1", input="Shorter."))
         assert made.transport.next_command()["type"] == "response.steer"
+
+
+def test_a_turn_that_did_not_leave_is_as_if_it_had_never_begun() -> None:
+    """An interrupted send leaves no fence that nobody's answer would ever lift."""
+    with rig(None) as made, made.client.connect() as connection:
+        connection.send({"type": "response.create", "input": "a"})
+        made.transport.send_error = KeyboardInterrupt()
+        made.transport.is_send_partial = False
+        with pytest.raises(KeyboardInterrupt):
+            connection.send({"type": "response.create", "input": "b"})
+        made.transport.send_error = None
+        made.transport.feed(*turn())
+        made.transport.settle()
+        connection.send({"type": "response.create", "input": "c"})
+        assert [command["input"] for command in made.transport.sent] == ["a", "c"]
+
+
+def test_closing_while_it_opens_says_nothing_on_the_wire() -> None:
+    """A close frame has no place in an upgrade: the socket is cut."""
+    with rig(None) as made:
+        gate = threading.Event()
+        made.transport.connect_error = ConnectError("aborted")
+        made.transport.on_connect = gate.wait
+        opening = Call(made.client.connect)
+        made.transport.wait_until_connecting()
+        closing = Call(made.client.close)
+        made.transport.wait_until_aborted()
+        gate.set()
+        with pytest.raises((ConnectError, ClosedError)):
+            opening.result()
+        closing.result()
+        assert made.transport.closes == []
+
+
+def test_a_turn_behind_another_on_its_lane_waits_its_turn() -> None:
+    """first_event counts from the head of the lane, and its end spares the neighbour."""
+    with rig(None, timeouts=Timeouts(ping_interval=None)) as made:
+        with made.client.connect() as connection:
+            connection.send({"type": "response.create", "input": "long"})
+            made.transport.feed(created())
+            warming = Call(lambda: connection.warm_up("m"))
+            made.transport.next_command()
+            made.transport.next_command()
+            for _ in range(200):
+                made.clock.wait_for_waiters(within=0.5)
+                made.clock.advance(0.5)
+            made.transport.feed(completed(), *turn("", "resp_w"))
+            assert warming.result().id == "resp_w"
+            assert not made.transport.is_aborted
+
+
+def test_iteration_goes_on_after_an_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told once; then there is room again."""
+    monkeypatch.setattr(Mailbox.__init__, "__kwdefaults__", {"limit": 300})
+    with rig(None) as made, made.client.connect() as connection:
+        connection.send({"type": "response.create", "input": "a"})
+        for _ in range(20):
+            made.transport.feed({"type": "keepalive", "padding": "x" * 50})
+        made.transport.settle()
+        with pytest.raises(StreamOverflowError):
+            list(connection)
+        made.transport.feed({"type": "keepalive"})
+        assert next(connection).type == "keepalive"
+
+
+def test_hooks_and_counts_see_connections_too() -> None:
+    """Every link of the client, pooled or not."""
+    heard: list[Any] = []
+    hooks = Hooks(on_connect=heard.append, on_disconnect=heard.append)
+    with rig(None, None, hooks=hooks) as made:
+        connection = made.client.connect()
+        made.transport.end(1001)
+        reconnect(made, 1)
+        made.transports[1].settle()
+        stats = made.client.stats()
+        assert (stats.links, stats.links_opened, stats.reconnects) == (1, 2, 1)
+        connection.close()
+    assert [(report.link, report.close_code) for report in heard] == [
+        (1, None),
+        (1, 1001),
+        (2, None),
+        (2, 1000),
+    ]
+
+
+def test_a_token_that_cannot_be_had_now_may_be_had_later() -> None:
+    """What a callable of the user raises counts as a failed attempt."""
+    outcomes = iter(["sk-one", OSError("no route"), "sk-two"])
+
+    def token() -> str:
+        outcome = next(outcomes)
+        if isinstance(outcome, OSError):
+            raise outcome
+        return outcome
+
+    with rig(None, None, None, api_key=token) as made:
+        connection = made.client.connect()
+        made.transport.end()
+        reconnect(made, 1)
+        reconnect(made, 2)
+        made.transports[2].settle()
+        assert connection.is_connected
+        connection.close()

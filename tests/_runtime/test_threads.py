@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from unittest.mock import Mock, patch
 
 import pytest
 
-from pyresponses_ws._runtime.threads import Threads, try_lock
+from pyresponses_ws._runtime.threads import Threads, Worker, try_lock
 from pyresponses_ws.testing.clock import ManualClock
 from tests._runtime.rig import Call
 
@@ -57,3 +58,42 @@ def test_a_helper_that_is_late_is_left_behind() -> None:
     with pytest.raises(TimeoutError, match="within 5 s"):
         call.result()
     gate.set()
+
+
+def test_a_worker_that_could_not_start_is_started_again() -> None:
+    """One refusal of the system does not end all work of that kind."""
+    threads, ran = Threads(), threading.Event()
+    worker = Worker(threads, "worker", ran.set)
+    failing = {"start": Mock(side_effect=RuntimeError("can't start new thread"))}
+    with patch.multiple(threads, **failing), pytest.raises(RuntimeError):
+        worker.give(lambda: None)
+    worker.give(lambda: None)
+    assert ran.wait(10)
+
+
+def test_a_worker_leaves_only_when_idle() -> None:
+    """Work that is given while it looks is not left behind."""
+    work, done = [1], threading.Event()
+
+    def run() -> None:
+        while not worker.may_leave(lambda: not work):
+            work.pop()
+        done.set()
+
+    worker = Worker(Threads(), "worker", run)
+    worker.give(lambda: work.append(2))
+    assert done.wait(10)
+    assert work == []
+
+
+def test_ctrl_c_in_the_start_of_a_thread_stays_ctrl_c() -> None:
+    """CPython reports it as an error of a lock."""
+
+    def interrupted(thread: threading.Thread) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise RuntimeError("release unlocked lock")  # noqa: B904
+
+    with patch.object(threading.Thread, "start", interrupted), pytest.raises(KeyboardInterrupt):
+        Threads().start("role", print)
