@@ -316,6 +316,15 @@ def test_the_apis_own_no_is_an_api_error(answer: Refuses, kind: type[APIError]) 
         assert peer.connections == 1
 
 
+@pytest.mark.parametrize("body", ["", "{}", '{"error": {"message": "no"}}'])
+def test_a_refused_key_names_host_and_fix(body: str) -> None:
+    """Also where the server says little: who refused, and what to check."""
+    with ResponsesPeer(accept=Refuses("401 Unauthorized", body)) as peer:
+        text = str(error_of_turn(peer.base_url))
+    assert f"127.0.0.1:{peer.port}" in text
+    assert "API key" in text
+
+
 def test_a_server_that_is_no_web_server_is_a_connect_error() -> None:
     """SSH on that port, say."""
 
