@@ -126,8 +126,9 @@ class Lanes(Generic[T]):
         if queue is None:
             queue = self._lanes[lane] = _Lane(lane)
         slot = _Slot(queue, turn)
-        queue.slots.append(slot)
+        # In this order: a Ctrl-C in between must leave a slot that ``abandon`` finds.
         self._slots[slot] = None
+        queue.slots.append(slot)
         if lane is not None:
             self.names.add(lane)
 

@@ -129,9 +129,8 @@ class Pool:
 
     def _mark_used(self, link: Link) -> None:
         with self._lock:
-            if link in self._links:
-                self._links.remove(link)
-                self._links.append(link)
+            # In one step: a Ctrl-C between two would lose the link to ``close`` and the finalizer.
+            self._links.sort(key=lambda each: each is link)
 
     def _forget(self, link: Link) -> None:
         with self._lock:
