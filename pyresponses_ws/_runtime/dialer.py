@@ -112,5 +112,7 @@ def _api_error(exc: ConnectError) -> APIError | None:
     if not is_api and exc.status != 401:
         return None
     error = to_error(normalize_error({"status": exc.status, **body}))
+    # With host and fix, which the API's own message lacks.
+    error.args = (f"{error}: {exc}",)
     error.retry_after = error.retry_after or exc.retry_after
     return error
