@@ -424,19 +424,19 @@ def test_closing_while_it_opens_says_nothing_on_the_wire() -> None:
 
 def test_a_turn_behind_another_on_its_lane_waits_its_turn() -> None:
     """first_event counts from the head of the lane, and its end spares the neighbour."""
-    with rig(None, timeouts=Timeouts(ping_interval=None)) as made:
-        with made.client.connect() as connection:
-            connection.send({"type": "response.create", "input": "long"})
-            made.transport.feed(created())
-            warming = Call(lambda: connection.warm_up("m"))
-            made.transport.next_command()
-            made.transport.next_command()
-            for _ in range(200):
-                made.clock.wait_for_waiters(within=0.5)
-                made.clock.advance(0.5)
-            made.transport.feed(completed(), *turn("", "resp_w"))
-            assert warming.result().id == "resp_w"
-            assert not made.transport.is_aborted
+    timeouts = Timeouts(ping_interval=None)
+    with rig(None, timeouts=timeouts) as made, made.client.connect() as connection:
+        connection.send({"type": "response.create", "input": "long"})
+        made.transport.feed(created())
+        warming = Call(lambda: connection.warm_up("m"))
+        made.transport.next_command()
+        made.transport.next_command()
+        for _ in range(200):
+            made.clock.wait_for_waiters(within=0.5)
+            made.clock.advance(0.5)
+        made.transport.feed(completed(), *turn("", "resp_w"))
+        assert warming.result().id == "resp_w"
+        assert not made.transport.is_aborted
 
 
 def test_iteration_goes_on_after_an_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
