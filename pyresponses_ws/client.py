@@ -161,9 +161,7 @@ class ResponsesClient:
             return self.stream(timeout=timeout, **turn)
         limit = self._config.timeouts.create_total
         delivery = self._begin(turn, limit if isinstance(timeout, _Default) else timeout)
-        response = delivery.result()
-        response.report = delivery.report
-        return response
+        return delivery.result()
 
     def stream(self, *, timeout: Timeout = _DEFAULT, **turn: Any) -> ResponseStream:
         """Send a turn and return the iterator of its events; see :meth:`create`.

@@ -139,9 +139,7 @@ class Lane(Iterator["Event"]):
         total = config.timeouts.create_total
         delivery = Delivery(source, self._sizes, request, total=total)
         delivery.start()
-        response = delivery.result()
-        response.report = delivery.report
-        return response
+        return delivery.result()
 
     @property
     def previous_response_id(self) -> str | None:

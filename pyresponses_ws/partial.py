@@ -30,9 +30,10 @@ class Partial:
         ``encrypted_content``, which only the connection that made it could read.
         """
         wires: list[dict[str, Any]] = [item.to_dict() for item in self.items]
-        calls = {wire.get("call_id") for wire in wires if not _is_output(wire)}
-        outputs = {wire.get("call_id") for wire in wires if _is_output(wire)}
-        return [wire for wire in wires if _is_resendable(wire, calls & outputs)]
+        calls = {_call_id(wire) for wire in wires if not _is_output(wire)}
+        outputs = {_call_id(wire) for wire in wires if _is_output(wire)}
+        answered = calls & outputs - {""}
+        return [wire for wire in wires if _is_resendable(wire, answered)]
 
 
 #: Calls that somebody else answers: the client by an output, the user by an approval.
@@ -55,10 +56,14 @@ def _is_output(wire: dict[str, Any]) -> bool:
     return str(wire.get("type", "")).endswith("_output")
 
 
-def _is_resendable(wire: dict[str, Any], answered: set[Any]) -> bool:
-    kind = wire.get("type")
+def _call_id(wire: dict[str, Any]) -> str:
+    return str(wire.get("call_id") or "")
+
+
+def _is_resendable(wire: dict[str, Any], answered: set[str]) -> bool:
+    kind = str(wire.get("type"))
     if kind == "reasoning":
         return bool(wire.get("encrypted_content"))
     if kind in _OPEN_CALLS or _is_output(wire):
-        return wire.get("call_id") in answered
+        return _call_id(wire) in answered
     return True

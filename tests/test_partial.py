@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyresponses_ws.codec import decode_item
+from pyresponses_ws.items import UnknownItem
 from pyresponses_ws.partial import Partial
 
 MESSAGE = {"type": "message", "role": "assistant", "content": []}
@@ -27,6 +28,12 @@ def test_a_call_without_its_output_stays_behind() -> None:
     assert as_input(MESSAGE, CALL) == [MESSAGE]
     assert as_input(OUTPUT) == []
     assert as_input(CALL, OUTPUT) == [CALL, OUTPUT]
+
+
+def test_an_item_of_no_kind_at_all_is_no_error() -> None:
+    """Servers send what they like; it is kept as it came."""
+    strange = {"type": ["message"]}
+    assert Partial(items=[UnknownItem.from_dict(strange)]).as_input() == [strange]
 
 
 def test_only_encrypted_reasoning_goes_again() -> None:

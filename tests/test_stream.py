@@ -22,6 +22,7 @@ def test_it_ends_with_its_terminal() -> None:
         assert list(stream) == []
         assert stream.get_final_response().output_text == "Hello"
         assert stream.report.events == 3
+        assert stream.get_final_response().report is stream.report
 
 
 def test_a_failure_is_yielded_then_raised() -> None:

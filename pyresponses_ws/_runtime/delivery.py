@@ -117,7 +117,9 @@ class Delivery:
             error = ending_error(ending)
             self._set_facts(error)
             raise error
-        return self.turn.response()
+        response = self.turn.response()
+        response.report = self.report
+        return response
 
     def retire(self) -> None:
         """Give the turn up without an error; nothing of it reaches anybody any more."""

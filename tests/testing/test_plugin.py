@@ -17,5 +17,7 @@ def test_it(responses_client, responses_server):
 def test_a_users_test_gets_a_client_of_a_running_server(pytester: pytest.Pytester) -> None:
     """No set-up but the names of the fixtures."""
     pytester.makepyfile(TEST)
-    result = pytester.runpytest_subprocess("-p", "pyresponses_ws.testing.plugin", "-W", "error")
+    # Where the package is installed, its plugin comes by itself as well: once is enough.
+    plugin = ("-p", "no:pyresponses_ws", "-p", "pyresponses_ws.testing.plugin")
+    result = pytester.runpytest_subprocess(*plugin, "-W", "error")
     result.assert_outcomes(passed=1)
