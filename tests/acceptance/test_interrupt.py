@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import linecache
 import os
 import signal
 import subprocess
@@ -10,10 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
+import pyresponses_ws
 from pyresponses_ws import Hooks, ResponsesClient
 from pyresponses_ws.errors import ResponsesWSError
 from tests.support.responses_peer import (
@@ -29,6 +34,7 @@ from tests.support.responses_peer import (
 
 TURN: dict[str, Any] = {"model": "m", "input": "hello"}
 BIG_TURN: dict[str, Any] = {"model": "m", "input": "x" * 12_000_000}
+PACKAGE = str(Path(pyresponses_ws.__file__).parent)
 #: Seconds in which a call must hear Ctrl-C.
 PROMPT = 1.0
 
@@ -236,7 +242,8 @@ for number in range(400):
 calm = client.create(model="m", input="calm").output_text
 running = client.stats().turns_running
 client.close(timeout=1)
-own = [t for t in threading.enumerate() if t.name.startswith("pyresponses-")]
+# One whose start was interrupted stays in the list for ever, unstarted.
+own = [t for t in threading.enumerate() if t.name.startswith("pyresponses-") and t.ident]
 for thread in own:
     thread.join(5)
 left = [thread.name for thread in own if thread.is_alive()]
@@ -257,3 +264,75 @@ def test_ctrl_c_anywhere_shifts_no_reply() -> None:
     wrong, interrupts, calm, running, left = json.loads(done.stdout)
     assert (wrong, calm, running, left) == ([], "calm", 0, [])
     assert interrupts > 30
+
+
+class InterruptAtLine:
+    """A trace function: KeyboardInterrupt before the n-th line that runs in the package.
+
+    It spares lines at which no signal can arrive, but a trace function is called: the end of a
+    ``with``, a ``try``, and finalizers, out of which Python lets nothing.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._entered: set[tuple[int, int]] = set()
+        self.is_over = False
+
+    def __call__(self, frame: FrameType, event: str, arg: object) -> Any:
+        is_ours = frame.f_code.co_filename.startswith(PACKAGE)
+        return self._step if is_ours and frame.f_code.co_name != "drop" else None
+
+    def _step(self, frame: FrameType, event: str, arg: object) -> Any:
+        if event == "line" and not self._is_spared(frame):
+            self._count -= 1
+            if self._count == 0:
+                self.is_over = True
+                raise KeyboardInterrupt
+        return self._step
+
+    def _is_spared(self, frame: FrameType) -> bool:
+        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+        place = (id(frame), frame.f_lineno)
+        if not line.startswith("with ") or place in self._entered:
+            self._entered.discard(place)
+            return line.startswith("with ") or line == "try:"
+        self._entered.add(place)
+        return False
+
+
+def _is_interrupted(call: Callable[[], object], line: int) -> bool:
+    """Run the call with an interrupt at that line; False when it ended before."""
+    bomb, before = InterruptAtLine(line), sys.gettrace()
+    sys.settrace(bomb)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    assert not bomb.is_over, "the interrupt was swallowed"
+    return False
+
+
+@pytest.mark.parametrize("is_reused", [False, True])
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_ctrl_c_at_any_line_leaves_a_usable_client(is_reused: bool, is_stream: bool) -> None:
+    """Every 11th line of a turn, from lease to end: the next turns are right, no turn is left."""
+
+    def call() -> None:
+        with client.stream(**TURN) as stream:
+            stream.until_done()
+
+    with ResponsesPeer() as peer:
+        for line in itertools.count(1 if is_stream else 5, 11):
+            with peer.client() as client:
+                if is_reused:
+                    client.create(**TURN)
+                turn = call if is_stream else lambda client=client: client.create(**TURN)
+                if not _is_interrupted(turn, line):
+                    break
+                assert client.create(model="m", input=f"after {line}").output_text == (
+                    f"after {line}"
+                )
+                wait_for(lambda client=client: not client.stats().turns_running, "rest")
+        assert line > 500
