@@ -100,6 +100,10 @@ class ScriptedTransport:
         """Block until the link was cut. Raises TimeoutError."""
         self._wait_until(lambda: self._is_aborted, "nobody cut the link")
 
+    def wait_until_disposed(self) -> None:
+        """Block until the reader has let go of the link. Raises TimeoutError."""
+        self._wait_until(lambda: self.is_disposed, "nobody let go of the link")
+
     @property
     def is_aborted(self) -> bool:
         """The link was cut from our side."""
@@ -183,7 +187,9 @@ class ScriptedTransport:
         self.end(reason="aborted")
 
     def dispose(self) -> None:
-        self.is_disposed = True
+        with self._changed:
+            self.is_disposed = True
+            self._changed.notify_all()
 
     def unsent_bytes(self) -> int | None:
         return self.unsent

@@ -139,7 +139,7 @@ def test_stats_count() -> None:
         assert (stats.links, stats.links_opened, stats.turns, stats.turns_running) == (1, 1, 1, 0)
         assert stats.bytes_sent == made.transport.bytes_sent
         made.transport.end()
-        made.transport.wait_until_aborted()
+        made.transport.wait_until_disposed()
         assert made.client.stats().bytes_sent == stats.bytes_sent
 
 
@@ -150,7 +150,7 @@ def test_hooks_hear_of_links() -> None:
     with rig(echo, hooks=hooks) as made:
         made.client.create(model="m", input="a")
         made.transport.end(1012, "restart")
-        made.transport.wait_until_aborted()
+        made.transport.wait_until_disposed()
     opened, ended = heard
     assert (opened.link, opened.close_code) == (1, None)
     assert (ended.close_code, ended.close_reason) == (1012, "restart")

@@ -465,6 +465,7 @@ def test_hooks_and_counts_see_connections_too() -> None:
         stats = made.client.stats()
         assert (stats.links, stats.links_opened, stats.reconnects) == (1, 2, 1)
         connection.close()
+        made.transports[1].wait_until_disposed()
     assert [(report.link, report.close_code) for report in heard] == [
         (1, None),
         (1, 1001),
