@@ -73,10 +73,11 @@ class Dialer:
                 raise
             raise refusal from exc
         self.keeper.watch(link)
-        call_hook(self.config.hooks.on_connect, link.report())
 
     def _start_reader(self, link: Link, *, is_reconnect: bool) -> None:
         self.tally.link_opened(link, is_reconnect=is_reconnect)
+        # Before the reader can tell of the link's end.
+        call_hook(self.config.hooks.on_connect, link.report())
         self.threads.start(f"reader-{link.number}", partial(read, link))
 
     def _endpoint(self) -> Endpoint:

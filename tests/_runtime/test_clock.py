@@ -36,8 +36,8 @@ def test_a_deadline_ends_the_wait() -> None:
             Call(wait).result()
 
 
-def test_another_thread_waits_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each slice is a chance for an exception that was set from outside."""
+def test_a_wait_goes_on_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slice is a chance for a signal, or an exception that was set from outside."""
     monkeypatch.setattr("pyresponses_ws._runtime.clock._SLICE", 0.001)
     queue: SimpleQueue[str] = SimpleQueue()
     call = Call(lambda: CLOCK.get(queue, None))
