@@ -34,6 +34,7 @@ from tests.support.responses_peer import (
     scripts,
     texts_of,
 )
+from tests.support.tls import TestAuthority
 
 TURN: dict[str, Any] = {"model": "m", "input": "hello there"}
 #: A hosted tool that acts outside: such a turn must not run twice.
@@ -116,6 +117,20 @@ def test_a_cut_link_ends_every_turn_of_the_connection_at_once() -> None:
         for stream in (first, second):
             with pytest.raises(ResponseInterruptedError):
                 next(stream)
+
+
+def test_tls_that_ends_without_an_alert_is_a_loss_like_any_other() -> None:
+    """The record layer's complaint does not hide the partial output, and the next turn works."""
+    authority = TestAuthority()
+    with (
+        ResponsesPeer(scripts(cut_after("half")), tls=authority.server_context()) as peer,
+        peer.client(ssl_context=authority.client_context()) as client,
+    ):
+        _, caught = read_until_error(client.stream(**TURN))
+        assert isinstance(caught, ResponseInterruptedError)
+        assert (caught.partial.text, caught.close_code) == ("half", 1006)
+        assert client.create(**TURN).output_text == "hello there"
+    authority.close()
 
 
 def test_a_lost_stream_stays_ended() -> None:
