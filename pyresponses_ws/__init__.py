@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyresponses_ws.config import Hooks as Hooks
     from pyresponses_ws.config import Timeouts as Timeouts
     from pyresponses_ws.connection import Connection as Connection
+    from pyresponses_ws.connection import Lane as Lane
     from pyresponses_ws.errors import *  # noqa: F403
     from pyresponses_ws.events import *  # noqa: F403
     from pyresponses_ws.failures import ErrorDetails as ErrorDetails
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pyresponses_ws.items import *  # noqa: F403
     from pyresponses_ws.partial import Partial as Partial
     from pyresponses_ws.report import ClientStats as ClientStats
+    from pyresponses_ws.report import CloseInfo as CloseInfo
     from pyresponses_ws.report import LinkReport as LinkReport
     from pyresponses_ws.report import RetryReport as RetryReport
     from pyresponses_ws.report import TurnReport as TurnReport
@@ -38,13 +40,13 @@ _HOMES = {
     "codec": ["parse_event"],
     "commands": ["ResponseCreate", "ResponseSteer"],
     "config": ["Hooks", "Timeouts"],
-    "connection": ["Connection"],
+    "connection": ["Connection", "Lane"],
     "errors": [name for name in vars(errors) if name.endswith("Error")],
     "events": events.__all__,
     "failures": ["ErrorDetails", "normalize_error"],
     "items": items.__all__,
     "partial": ["Partial"],
-    "report": ["ClientStats", "LinkReport", "RetryReport", "TurnReport"],
+    "report": ["ClientStats", "CloseInfo", "LinkReport", "RetryReport", "TurnReport"],
     "stream": ["ResponseStream"],
 }
 _home_of = {name: module for module, names in _HOMES.items() for name in names}

@@ -58,6 +58,8 @@ class ResponsesClient:
     ``api_key`` may be a callable, asked before each connect. What is not given comes from
     ``OPENAI_API_KEY``, ``OPENAI_BASE_URL``, ``OPENAI_ORG_ID`` and ``OPENAI_PROJECT_ID``.
     ``base_url`` takes http, https, ws and wss; ``/responses`` is appended and a query kept.
+    ``transport_factory`` is called for each link and returns an unconnected transport; it and
+    ``clock`` are for tests, see ``pyresponses_ws.testing``.
     Raises ConfigError for an option that is unknown, malformed or at odds with another.
     """
 

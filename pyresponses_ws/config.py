@@ -47,7 +47,8 @@ class Timeouts:
     event of the turn. After ``ping_interval`` without an inbound frame a ping leaves, and the link
     is dead ``ping_timeout`` after it if nothing has arrived. ``silence`` is the longest pause
     between two events, ``total`` the longest turn of a stream, ``create_total`` of a blocking call.
-    ``pool`` limits the wait for a free link and ``idle`` the life of an unused one.
+    ``pool`` and ``idle`` are reserved and have no effect yet: a busy link means a new one, and an
+    unused one stays open.
     """
 
     connect: float = 10
