@@ -19,6 +19,7 @@ from pyresponses_ws.errors import (
     ConnectError,
     ConnectionLostError,
     ReconnectError,
+    RequestTooLargeError,
     StreamOverflowError,
     UsageError,
 )
@@ -492,3 +493,11 @@ def test_a_token_that_cannot_be_had_now_may_be_had_later() -> None:
         made.transports[2].settle()
         assert connection.is_connected
         connection.close()
+
+
+def test_a_command_that_is_too_large_is_not_sent() -> None:
+    """The frame would be refused, and the connection with it."""
+    with rig(None, max_request_bytes=100) as made, made.client.connect() as connection:
+        with pytest.raises(RequestTooLargeError, match="max_request_bytes"):
+            connection.send({"type": "response.create", "input": "x" * 100})
+        assert made.transport.sent == []
