@@ -10,7 +10,13 @@ import pytest
 
 from pyresponses_ws import Hooks, ResponsesClient, ResponseStream
 from pyresponses_ws.testing import LocalServer
-from tests.support.responses_peer import KEY, PeerTurn, ResponsesPeer, scripts, wait_for
+from tests.support.responses_peer import (
+    KEY,
+    PeerTurn,
+    ResponsesPeer,
+    scripts,
+    wait_for,
+)
 
 TURN: dict[str, Any] = {"model": "m", "input": "hello there"}
 

@@ -9,7 +9,10 @@ import time
 
 import pytest
 
-from tests.support.responses_peer import PeerTurn, ResponsesPeer
+from tests.support.responses_peer import (
+    PeerTurn,
+    ResponsesPeer,
+)
 
 #: Seconds for a script that is done to exit; the interpreter's own start is not in it.
 EXIT = 2.0

@@ -12,7 +12,11 @@ import pytest
 
 from pyresponses_ws import ResponsesClient, ResponseStream
 from pyresponses_ws.errors import ResponsesWSError, TurnCancelledError
-from tests.support.responses_peer import PeerTurn, ResponsesPeer, whole_answer
+from tests.support.answers import whole_answer
+from tests.support.responses_peer import (
+    PeerTurn,
+    ResponsesPeer,
+)
 
 ABANDONS = 1000
 MOST_READ = 3

@@ -18,20 +18,14 @@ from pyresponses_ws.errors import (
     ResponsesWSError,
     ServerError,
 )
+from tests.support.answers import completed, created, delta, error, failed, item_done, terminal
 from tests.support.responses_peer import (
     KEY,
     PeerTurn,
     ResponsesPeer,
-    completed,
-    created,
-    delta,
-    error,
-    failed,
-    item_done,
     read_until_error,
     says,
     scripts,
-    terminal,
     texts_of,
 )
 

@@ -21,12 +21,12 @@ import pytest
 import pyresponses_ws
 from pyresponses_ws import Hooks, ResponsesClient
 from pyresponses_ws.errors import ResponsesWSError
+from tests.support.answers import error
 from tests.support.responses_peer import (
     Gone,
     PeerLink,
     PeerTurn,
     ResponsesPeer,
-    error,
     says,
     scripts,
     wait_for,

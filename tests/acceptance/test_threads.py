@@ -18,12 +18,11 @@ from pyresponses_ws.errors import (
     ResponsesWSError,
     TurnCancelledError,
 )
+from tests.support.answers import completed, error
 from tests.support.responses_peer import (
     PATIENCE,
     PeerTurn,
     ResponsesPeer,
-    completed,
-    error,
     read_until_error,
     says,
     scripts,

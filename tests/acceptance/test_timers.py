@@ -20,14 +20,12 @@ from pyresponses_ws.errors import (
     TurnTimeoutError,
 )
 from pyresponses_ws.testing.clock import ManualClock
+from tests.support.answers import completed, delta, error
 from tests.support.raw_server import PONG, Peer, frame
 from tests.support.responses_peer import (
     PeerTurn,
     ResponsesPeer,
-    completed,
     deaf,
-    delta,
-    error,
     read_until_error,
     says,
     scripts,

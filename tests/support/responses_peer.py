@@ -1,7 +1,7 @@
 """A Responses server made of a script: it answers, cuts, closes or keeps silent as a test says.
 
 One thread a connection, so that several clients and links can be held at once; everything is
-joined at the end. The frames are as small as the protocol allows, or smaller.
+joined at the end.
 """
 
 from __future__ import annotations
@@ -11,97 +11,29 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
+import pytest
+
 from pyresponses_ws import ResponsesClient
 from pyresponses_ws.errors import ResponsesWSError
+from tests.support.answers import Json, created, delta, whole_answer
 from tests.support.raw_server import CLOSE, PING, PONG, TEXT, Peer, close_frame, frame
 
-Json = dict[str, Any]
 T = TypeVar("T")
 
 #: The key of every client here; no text that we make may show it.
 KEY = "sk-never-to-be-shown"
 
+#: Connect timer of the tests of bad input, in seconds.
+CONNECT_TIMER = 2.0
 #: Seconds that a test waits for a state before it fails; never reached by one that passes.
 PATIENCE = 10.0
-
-
-# --- frames ---------------------------------------------------------------------------------------
-
-
-def created(response_id: str = "resp_1") -> Json:
-    """The first event of a response."""
-    return _lifecycle("response.created", response_id, "in_progress")
-
-
-def delta(text: str) -> Json:
-    """A piece of text; the events before it may be missing."""
-    return {
-        "type": "response.output_text.delta",
-        "item_id": "msg_1",
-        "output_index": 0,
-        "content_index": 0,
-        "delta": text,
-    }
-
-
-def item_done(text: str) -> Json:
-    """A message that is finished."""
-    return {"type": "response.output_item.done", "output_index": 0, "item": message(text)}
-
-
-def message(text: str) -> Json:
-    """An output item with this text."""
-    content = [{"type": "output_text", "text": text, "annotations": []}]
-    return {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "status": "completed",
-        "content": content,
-    }
-
-
-def terminal(kind: str, response_id: str = "resp_1", *texts: str, **fields: Any) -> Json:
-    """``response.<kind>`` with an output of these texts."""
-    output = [message(text) for text in texts]
-    return _lifecycle(f"response.{kind}", response_id, kind, output=output, **fields)
-
-
-def completed(text: str, response_id: str = "resp_1") -> Json:
-    """The good ending."""
-    return terminal("completed", response_id, text)
-
-
-def failed(response_id: str = "resp_1", text: str = "the model broke") -> Json:
-    """The bad ending that brings a Response."""
-    return terminal("failed", response_id, error={"code": "server_error", "message": text})
-
-
-def error(code: str, status: int | None = None, **headers: str) -> Json:
-    """An error frame in the nested shape; ``retry_after="5"`` becomes a header."""
-    wire: Json = {"type": "error", "error": {"type": code, "code": code, "message": f"no: {code}"}}
-    if status is not None:
-        wire["status"] = status
-    if headers:
-        wire["headers"] = {name.replace("_", "-"): value for name, value in headers.items()}
-    return wire
-
-
-def whole_answer(text: str, response_id: str = "resp_1") -> list[Json]:
-    """Every event of a short answer: created, one delta a word, the item, completed."""
-    words = [delta(word) for word in text.split(" ")]
-    spaced = [words[0], *({**word, "delta": " " + word["delta"]} for word in words[1:])]
-    return [created(response_id), *spaced, item_done(text), completed(text, response_id)]
-
-
-def _lifecycle(kind: str, response_id: str, status: str, **fields: Any) -> Json:
-    response = {"id": response_id, "object": "response", "status": status, "output": [], **fields}
-    return {"type": kind, "response": response}
 
 
 # --- the server -----------------------------------------------------------------------------------
@@ -268,10 +200,6 @@ class ResponsesPeer:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(peer.sock, socket.SHUT_RDWR)
 
-    def say(self, connection: int, *events: Json | str | bytes) -> None:
-        """Send events out of turn on a connection, numbered from 1."""
-        self._peers[connection - 1].send(b"".join(_as_frame(event) for event in events))
-
     def close_link(self, connection: int, code: int, reason: str = "") -> None:
         """Send a close frame out of turn."""
         self._peers[connection - 1].send(close_frame(code, reason))
@@ -383,6 +311,27 @@ def scripts(*each: Script) -> Script:
     return script
 
 
+def cut_after(*texts: str) -> Script:
+    """A script that begins the answer, then ends the connection without a word."""
+
+    def script(turn: PeerTurn) -> None:
+        turn.begin(*texts)
+        turn.cut()
+
+    return script
+
+
+def close_with(code: int, *texts: str) -> Script:
+    """A script that begins the answer if there are texts, then closes."""
+
+    def script(turn: PeerTurn) -> None:
+        if texts:
+            turn.begin(*texts)
+        turn.close(code, "as told")
+
+    return script
+
+
 def says(*events: Json | str | bytes) -> Script:
     """A script that sends these events as they are."""
     return lambda turn: turn.send(*events)
@@ -403,6 +352,19 @@ def wait_for(condition: Callable[[], object], what: str = "the state") -> None:
     raise AssertionError(f"{what} did not come")
 
 
+def types_until(events: Iterator[Any], last: str) -> list[str]:
+    """Read until an event of this type; return the types."""
+    types = [next(events).type]
+    while types[-1] != last:
+        types.append(next(events).type)
+    return types
+
+
+def threads_of(role: str) -> list[str]:
+    """Names of the package's running threads of one role."""
+    return [t.name for t in threading.enumerate() if t.name == f"pyresponses-{role}"]
+
+
 def read_until_error(stream: Iterable[Any]) -> tuple[list[Any], ResponsesWSError | None]:
     """Iterate to the end; return the events, and what was raised instead of a good end."""
     events: list[Any] = []
@@ -411,3 +373,18 @@ def read_until_error(stream: Iterable[Any]) -> tuple[list[Any], ResponsesWSError
     except ResponsesWSError as exc:
         return events, exc
     return events, None
+
+
+def error_of(call: Callable[[], object]) -> ResponsesWSError:
+    """Return what the call raises, which must be ours, in time, and free of the key."""
+    started = time.monotonic()
+    with pytest.raises(ResponsesWSError) as caught:
+        call()
+    assert time.monotonic() - started < CONNECT_TIMER + 0.5
+    shown = "".join(traceback.format_exception(caught.value))
+    link: BaseException | None = caught.value
+    while link is not None:
+        shown += f"{link!s} {link!r} {vars(link)!r}"
+        link = link.__cause__ or link.__context__
+    assert KEY not in shown
+    return caught.value
