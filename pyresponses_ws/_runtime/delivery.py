@@ -267,8 +267,10 @@ class Delivery:
 
     def _lose(self, lost: Lost) -> None:
         """The link is gone. Returns when the turn may be sent again."""
-        if isinstance(lost.close.cause, ProtocolError):
-            raise lost.close.cause
+        cause = lost.close.cause
+        if isinstance(cause, ProtocolError):
+            # One of its own for each turn of the link: it will carry this turn's facts.
+            raise ProtocolError(str(cause), text=cause.text) from cause
         is_late = lost.close.reason == SEND_TIMED_OUT
         self._recover("disconnect", is_provoked=lost.is_provoked, is_late=is_late)
 

@@ -125,22 +125,23 @@ class Worker:
 
     def give(self, add: Callable[[], None]) -> None:
         """Add work, and start the thread if none runs. Raises RuntimeError as ``start`` does."""
-        with self._lock:
-            add()
-            starts, self._is_running = not self._is_running, True
-        if not starts:
-            return
+        starts = False
         try:
-            self._threads.start(self._role, self._run)
-        except BaseException:
-            # Without this, nobody would ever try again.
             with self._lock:
-                self._is_running = False
+                add()
+                starts, self._is_running = not self._is_running, True
+            if starts:
+                self._threads.start(self._role, self._run)
+        except BaseException:
+            # Without this, nobody would ever try again. If an interrupt hid a thread that did
+            # start, there may be two for a while, each with work of its own.
+            if starts:
+                with self._lock:
+                    self._is_running = False
             raise
 
     def may_leave(self, is_idle: Callable[[], bool]) -> bool:
         """Called by the thread: True when there is no work, and it must end now."""
         with self._lock:
-            if is_idle():
-                self._is_running = False
+            self._is_running = not is_idle()
             return not self._is_running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from unittest.mock import Mock, patch
 
 import pytest
@@ -82,6 +83,28 @@ def test_a_worker_leaves_only_when_idle() -> None:
 
     worker = Worker(Threads(), "worker", run)
     worker.give(lambda: work.append(2))
+    assert done.wait(10)
+    assert work == []
+
+
+def test_a_thread_that_an_interrupt_hid_does_its_work() -> None:
+    """It started, though the caller was told otherwise."""
+    threads, work, done = Threads(), [1], threading.Event()
+
+    def run() -> None:
+        while not worker.may_leave(lambda: not work):
+            work.pop()
+        done.set()
+
+    def start(role: str, target: Callable[[], None]) -> None:
+        gate.append(threading.Thread(target=target))
+        raise KeyboardInterrupt
+
+    gate: list[threading.Thread] = []
+    worker = Worker(threads, "worker", run)
+    with patch.object(threads, "start", start), pytest.raises(KeyboardInterrupt):
+        worker.give(lambda: work.append(2))
+    gate[0].start()
     assert done.wait(10)
     assert work == []
 
