@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 import openai.types.responses as official
 import pytest
@@ -15,7 +14,8 @@ from pydantic import BaseModel
 from pyresponses_ws.commands import COMMANDS
 from pyresponses_ws.events import EVENTS
 from pyresponses_ws.items import ITEMS, TOOLS, Response, ResponseUsage
-from pyresponses_ws.model import Family, WireModel, slots_of
+from pyresponses_ws.model import Family, WireModel
+from tests.support.wire_classes import class_for, first_tag, hints_by_key, leaves, literals
 
 UNIONS = {
     "server events": (ResponsesServerEvent, EVENTS),
@@ -30,50 +30,19 @@ UNIONS = {
 OPEN_FIELDS = {"model"}
 
 
-def leaves(hint: Any) -> Iterator[Any]:
-    """Yield the classes, literals and families inside an annotation."""
-    origin = get_origin(hint)
-    if origin is Annotated:
-        yield from (each for each in hint.__metadata__ if isinstance(each, Family))
-        yield from leaves(hint.__origin__)
-    elif origin is Literal:
-        yield hint
-    elif origin in (Union, types.UnionType, list, dict):
-        for inner in get_args(hint):
-            yield from leaves(inner)
-    else:
-        yield hint
-
-
 def official_models(hint: Any) -> list[type[BaseModel]]:
     return [leaf for leaf in leaves(hint) if isinstance(leaf, type) and issubclass(leaf, BaseModel)]
 
 
-def literals(hint: Any) -> set[Any]:
-    return {
-        value for leaf in leaves(hint) if get_origin(leaf) is Literal for value in leaf.__args__
-    }
-
-
 def tag_of(model: type[BaseModel], key: str) -> Any:
-    """Return the first value that a model's ``type`` or ``role`` may have."""
+    """Return the value of ``type`` or ``role`` that a model goes by."""
     field = model.model_fields.get(key)
-    values = sorted(literals(field.annotation)) if field else []
-    return "user" if "user" in values else next(iter(values), None)
+    return first_tag(literals(field.annotation)) if field else None
 
 
 def ours_of(model: type[BaseModel], hint: Any) -> type[WireModel] | None:
     """Find the class among those of our annotation that stands for an official model."""
-    tag = tag_of(model, "type")
-    classes = []
-    for leaf in leaves(hint):
-        if isinstance(leaf, Family) and tag is not None:
-            wire = {"type": tag, "role": tag_of(model, "role"), "content": []}
-            return leaf.class_of(wire) if tag in leaf.tags else None
-        if isinstance(leaf, type) and issubclass(leaf, WireModel):
-            classes.append(leaf)
-    tagged = [each for each in classes if tag in literals(get_type_hints(each).get("type", str))]
-    return tagged[0] if tagged else classes[0] if len(classes) == 1 else None
+    return class_for(hint, tag=tag_of(model, "type"), role=tag_of(model, "role"))
 
 
 def lacking(theirs: type[BaseModel], ours: type[WireModel], seen: set[Any]) -> Iterator[str]:
@@ -81,8 +50,7 @@ def lacking(theirs: type[BaseModel], ours: type[WireModel], seen: set[Any]) -> I
     if (theirs, ours) in seen:
         return
     seen.add((theirs, ours))
-    hints = get_type_hints(ours, include_extras=True)
-    by_key = {slot.key: hints[slot.name] for slot in slots_of(ours)}
+    by_key = hints_by_key(ours)
     for name, field in theirs.model_fields.items():
         key = field.alias or name
         place = f"{theirs.__name__}.{key} -> {ours.__name__}"
