@@ -136,7 +136,14 @@ class WireModel(DataClassJsonMixin):
         # The mixin's own, only made impossible to hide.
         to_json = guarded(DataClassJsonMixin.to_json)
         from_json = guarded(classmethod(DataClassJsonMixin.from_json.__func__))
-        schema = guarded(classmethod(DataClassJsonMixin.schema.__func__))
+
+        @guarded
+        @classmethod
+        def schema(cls, *, infer_missing: bool = False, many: bool = False) -> Any:
+            """Return a marshmallow schema that loads and dumps by ``from_dict`` and ``to_dict``."""
+            from pyresponses_ws.schema import WireSchema
+
+            return WireSchema(cls, many=many)
 
 
 def _restore(cls: type[M], wire: dict[str, Any]) -> M:

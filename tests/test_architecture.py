@@ -18,7 +18,7 @@ FUNCTION_LINES = 30
 
 WORDS = {
     *("codec", "commands", "config", "errors", "events", "failures", "guards", "items", "model"),
-    *("partial", "report", "version"),
+    *("partial", "report", "schema", "version"),
 }
 CORE = WORDS | {"_protocol"}
 RUNTIME = CORE | {"_transport", "_runtime"}
@@ -46,6 +46,7 @@ DOORS = {
     "requests": ("_transport/http.py",),
     "urllib3": ("_transport/http.py",),
     "dataclasses_json": ("model.py",),
+    "marshmallow": ("schema.py",),
     "orjson": ("codec.py",),
     "starlette": ("server/app.py",),
     "uvicorn": ("server/serve.py",),
