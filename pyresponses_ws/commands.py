@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pyresponses_ws.items.families import ResponseInputItem, Tool
 from pyresponses_ws.items.response_details import (
     AccessPrograms,
-    Conversation,
+    ConversationReference,
     ImageSettings,
     PromptCacheOptions,
     Reasoning,
@@ -93,7 +93,7 @@ class ResponseCreate(WireModel):
     background: bool | None = None
     client_metadata: dict[str, str] | None = None
     context_management: list[ContextManagement] | None = None
-    conversation: str | Conversation | None = None
+    conversation: str | ConversationReference | None = None
     generate: bool | None = None
     image: ImageSettings | None = None
     include: list[ResponseIncludable] | None = None

@@ -141,7 +141,8 @@ HOMES = {
     ),
     "response_details": (
         "AccessPrograms",
-        "Conversation",
+        "Billing",
+        "ConversationReference",
         "ImageSettings",
         "IncompleteDetails",
         "InputTransformation",

@@ -8,7 +8,8 @@ from pyresponses_ws.items.content import ResponseOutputText
 from pyresponses_ws.items.families import ResponseInputItem, ResponseOutputItem, Tool
 from pyresponses_ws.items.response_details import (
     AccessPrograms,
-    Conversation,
+    Billing,
+    ConversationReference,
     ImageSettings,
     IncompleteDetails,
     InputTransformation,
@@ -82,7 +83,8 @@ class Response(WireModel):
     user: str | None = None
     metadata: dict[str, str] | None = None
     access_programs: AccessPrograms | None = None
-    conversation: Conversation | None = None
+    billing: Billing | None = None
+    conversation: ConversationReference | None = None
     image: ImageSettings | None = None
     input_transformations: list[InputTransformation] | None = None
     prompt: ResponsePrompt | None = None

@@ -14,7 +14,8 @@ from pyresponses_ws.model import WireModel
 
 __all__ = [
     "AccessPrograms",
-    "Conversation",
+    "Billing",
+    "ConversationReference",
     "ImageSettings",
     "IncompleteDetails",
     "InputTransformation",
@@ -41,6 +42,12 @@ class AccessPrograms(WireModel):
     """Access programs that applied."""
 
     cyber: Literal["standard", "daybreak_blue", "daybreak_red"] | None = None
+
+
+class Billing(WireModel):
+    """Who pays; seen live in some responses, in no schema."""
+
+    payer: str | None = None
 
 
 class MisalignmentSteer(WireModel):
@@ -70,29 +77,32 @@ class Misalignment(WireModel):
 class ResponseError(WireModel):
     """Why a response failed. Codes outside the list occur, ``insufficient_quota`` for one."""
 
-    code: Literal[
-        "server_error",
-        "rate_limit_exceeded",
-        "invalid_prompt",
-        "data_residency_mismatch",
-        "bio_policy",
-        "misalignment_policy_violation",
-        "vector_store_timeout",
-        "invalid_image",
-        "invalid_image_format",
-        "invalid_base64_image",
-        "invalid_image_url",
-        "image_too_large",
-        "image_too_small",
-        "image_parse_error",
-        "image_content_policy_violation",
-        "invalid_image_mode",
-        "image_file_too_large",
-        "unsupported_image_media_type",
-        "empty_image_file",
-        "failed_to_download_image",
-        "image_file_not_found",
-    ]
+    code: (
+        Literal[
+            "server_error",
+            "rate_limit_exceeded",
+            "invalid_prompt",
+            "data_residency_mismatch",
+            "bio_policy",
+            "misalignment_policy_violation",
+            "vector_store_timeout",
+            "invalid_image",
+            "invalid_image_format",
+            "invalid_base64_image",
+            "invalid_image_url",
+            "image_too_large",
+            "image_too_small",
+            "image_parse_error",
+            "image_content_policy_violation",
+            "invalid_image_mode",
+            "image_file_too_large",
+            "unsupported_image_media_type",
+            "empty_image_file",
+            "failed_to_download_image",
+            "image_file_not_found",
+        ]
+        | str
+    )
     message: str
     misalignment: Misalignment | None = None
     param: str | None = None
@@ -105,8 +115,8 @@ class IncompleteDetails(WireModel):
     reason: Literal["max_output_tokens", "max_messages", "content_filter", "steered"] | None = None
 
 
-class Conversation(WireModel):
-    """The stored conversation that the response belongs to."""
+class ConversationReference(WireModel):
+    """The conversation stored at the service that the response belongs to."""
 
     id: str
 

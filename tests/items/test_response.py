@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyresponses_ws.items import (
+    Billing,
     PromptCacheDiagnosticsCacheMiss,
     Response,
     ResponseError,
@@ -67,3 +68,12 @@ def test_hand_built_and_decoded_are_equal() -> None:
     """A server builds what a client reads."""
     built = response(output=[message("hi")], instructions="Be brief.")
     assert Response.from_dict(built.to_dict()) == built
+
+
+def test_what_only_live_responses_have_is_typed() -> None:
+    """``billing`` is in no schema; it keeps its place and its unknown keys."""
+    wire = {"id": "r", "billing": {"payer": "developer", "x": 1}, "status": "completed"}
+    decoded = Response.from_dict(wire)
+    assert isinstance(decoded.billing, Billing)
+    assert decoded.billing.payer == "developer"
+    assert decoded.to_dict() == wire
