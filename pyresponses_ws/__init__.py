@@ -6,10 +6,10 @@ so that a program pays for what it uses: ``import pyresponses_ws`` itself loads 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyresponses_ws import errors, events, items
+from pyresponses_ws.lazy import lazy_names
 from pyresponses_ws.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -42,27 +42,16 @@ _HOMES = {
     "config": ["Hooks", "Timeouts"],
     "connection": ["Connection", "Lane"],
     "errors": [name for name in vars(errors) if name.endswith("Error")],
-    "events": events.__all__,
+    "events": [name for names in events.HOMES.values() for name in names],
     "failures": ["ErrorDetails", "normalize_error"],
-    "items": items.__all__,
+    "items": [name for names in items.HOMES.values() for name in names],
     "partial": ["Partial"],
     "report": ["ClientStats", "CloseInfo", "LinkReport", "RetryReport", "TurnReport"],
     "stream": ["ResponseStream"],
 }
-_home_of = {name: module for module, names in _HOMES.items() for name in names}
-
-#: Tables, in capitals, stay out: a star import must not overwrite somebody's TOOLS.
-__all__ = sorted(["__version__", *(name for name in _home_of if not name.isupper())])
-
-
-def __getattr__(name: str) -> Any:
-    """Load the module of a public name."""
-    if name not in _home_of:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_home_of[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    # Type checkers take the imports above; here they could only see that any name may be there.
+    names, __getattr__, __dir__ = lazy_names(__name__, _HOMES)
+    #: Tables, in capitals, stay out: a star import must not overwrite somebody's TOOLS.
+    __all__ = sorted(["__version__", *(name for name in names if not name.isupper())])
+    del names

@@ -17,8 +17,8 @@ MODULE_LINES = 400
 FUNCTION_LINES = 30
 
 WORDS = {
-    *("codec", "commands", "config", "errors", "events", "failures", "guards", "items", "model"),
-    *("partial", "report", "schema", "version"),
+    *("codec", "commands", "config", "errors", "events", "failures", "guards", "items", "lazy"),
+    *("model", "partial", "report", "schema", "version"),
 }
 CORE = WORDS | {"_protocol"}
 RUNTIME = CORE | {"_transport", "_runtime"}
@@ -28,6 +28,7 @@ FACE = {"client", "connection", "prepare", "stream"}
 MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(WORDS, WORDS),
     "errors": set(),
+    "lazy": set(),
     "version": set(),
     "_protocol": WORDS,
     "_transport": WORDS,

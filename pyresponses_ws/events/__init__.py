@@ -6,8 +6,9 @@ Names are those of the official package: of its SSE union where it has the type.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pyresponses_ws.lazy import lazy_names
 
 if TYPE_CHECKING:
     from pyresponses_ws.events.base import *  # noqa: F403
@@ -122,19 +123,6 @@ HOMES = {
     ),
 }
 
-_home_of = {name: module for module, names in HOMES.items() for name in names}
-
-__all__ = sorted(_home_of)
-
-
-def __getattr__(name: str) -> Any:
-    """Load the module of a public name."""
-    if name not in _home_of:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_home_of[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_home_of})
+if not TYPE_CHECKING:
+    # Type checkers take the imports above; here they could only see that any name may be there.
+    __all__, __getattr__, __dir__ = lazy_names(__name__, HOMES)
