@@ -7,8 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pyresponses_ws.testing import LocalServer
 
 pytest_plugins = ["pyresponses_ws.testing.plugin"]
 
@@ -33,3 +37,13 @@ def _no_thread_is_left() -> Iterator[None]:
     for thread in started:
         thread.join(max(0.0, deadline - time.monotonic()))
     assert [thread.name for thread in started if thread.is_alive()] == []
+
+
+@pytest.fixture
+def _served_offline(responses_server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have clients that are told nothing talk to the embedded server.
+
+    Two variables of the environment are all that tells it from the service.
+    """
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_BASE_URL", responses_server.base_url)

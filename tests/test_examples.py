@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pyresponses_ws.testing import LocalServer
-
 EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.py"))
 #: A piece of what each example prints, so that a silent one cannot pass.
 EXPECTED = {
@@ -20,16 +18,10 @@ EXPECTED = {
 }
 
 
+@pytest.mark.usefixtures("_served_offline")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example_runs(
-    example: Path,
-    responses_server: LocalServer,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Two variables of the environment are all that tells the embedded server from the service."""
-    monkeypatch.setenv("OPENAI_API_KEY", "test")
-    monkeypatch.setenv("OPENAI_BASE_URL", responses_server.base_url)
+def test_example_runs(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It ends well, and prints what it is about."""
     runpy.run_path(str(example), run_name="__main__")
     assert EXPECTED[example.stem] in capsys.readouterr().out
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import pickle
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -65,16 +67,32 @@ def test_every_event_and_item_is_exported(module: object) -> None:
     assert all(getattr(pyresponses_ws, name) is getattr(module, name) for name in names)
 
 
+@pytest.mark.parametrize(
+    ("package", "home"),
+    [(package, home) for package in (events, items) for home in package.HOMES],
+    ids=lambda value: value if isinstance(value, str) else value.__name__.split(".")[1],
+)
+def test_the_table_of_names_is_that_of_the_modules(package: Any, home: str) -> None:
+    """Every public name of a module is importable from the package, and is the same object."""
+    module = importlib.import_module(f"{package.__name__}.{home}")
+    assert sorted(package.HOMES[home]) == sorted(module.__all__)
+    for name in module.__all__:
+        assert getattr(package, name) is getattr(module, name)
+        assert name in dir(package)
+        assert name in package.__all__
+
+
 def test_no_name_has_two_homes() -> None:
     """Events, items and the rest share no name, so none hides another."""
     homes = [name for names in pyresponses_ws._HOMES.values() for name in names]
     assert len(homes) == len(set(homes))
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
+@pytest.mark.parametrize("package", [pyresponses_ws, events, items])
+def test_an_unknown_name_is_an_attribute_error(package: Any) -> None:
     """As of any module; ``hasattr`` and ``from ... import`` depend on it."""
     with pytest.raises(AttributeError, match="no attribute 'Respones'"):
-        _ = pyresponses_ws.Respones
+        _ = package.Respones
 
 
 def test_names_are_listed_before_they_are_loaded() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pyresponses_ws import errors
-from pyresponses_ws.testing import LocalServer
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
@@ -29,16 +28,10 @@ def test_there_are_blocks_to_run() -> None:
     assert "ResponsesClient()" in BLOCKS[0]
 
 
+@pytest.mark.usefixtures("_served_offline")
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_block_runs(
-    block: str,
-    responses_server: LocalServer,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_block_runs(block: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each block is a whole program, run here against the embedded server."""
-    monkeypatch.setenv("OPENAI_API_KEY", "test")
-    monkeypatch.setenv("OPENAI_BASE_URL", responses_server.base_url)
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
     assert bool(capsys.readouterr().out) == ("print(" in block)
 

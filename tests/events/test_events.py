@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
 
@@ -25,23 +24,6 @@ EXTRAS = {
     "response.inject.created",
     "response.inject.failed",
 }
-
-
-@pytest.mark.parametrize("module", sorted(events.HOMES))
-def test_the_table_of_names_is_that_of_the_modules(module: str) -> None:
-    """Every public name of a module is importable from the package, and is the same object."""
-    home = importlib.import_module(f"pyresponses_ws.events.{module}")
-    assert sorted(events.HOMES[module]) == sorted(home.__all__)
-    for name in home.__all__:
-        assert getattr(events, name) is getattr(home, name)
-        assert name in dir(events)
-        assert name in events.__all__
-
-
-def test_an_unknown_name_is_an_attribute_error() -> None:
-    """As in any module."""
-    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
-        events.Nonsense  # type: ignore[attr-defined]  # noqa: B018
 
 
 @pytest.mark.parametrize("tag", sorted(EVENTS.tags))

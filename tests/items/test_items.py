@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
 from typing import Any
@@ -11,23 +10,6 @@ import pytest
 
 from pyresponses_ws import items
 from pyresponses_ws.model import WireModel, slots_of
-
-
-@pytest.mark.parametrize("module", sorted(items.HOMES))
-def test_the_table_of_names_is_that_of_the_modules(module: str) -> None:
-    """Every public name of a module is importable from the package, and is the same object."""
-    home = importlib.import_module(f"pyresponses_ws.items.{module}")
-    assert sorted(items.HOMES[module]) == sorted(home.__all__)
-    for name in home.__all__:
-        assert getattr(items, name) is getattr(home, name)
-        assert name in dir(items)
-        assert name in items.__all__
-
-
-def test_an_unknown_name_is_an_attribute_error() -> None:
-    """As in any module."""
-    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
-        items.Nonsense  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_rare_families_are_not_loaded_with_the_codec() -> None:
