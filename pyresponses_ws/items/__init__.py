@@ -113,10 +113,10 @@ HOMES = {
         "WebSearchUserLocation",
     ),
     "mcp": (
-        "HTTPError",
         "McpApprovalRequest",
         "McpApprovalResponse",
         "McpCall",
+        "McpHTTPError",
         "McpListTools",
         "McpListToolsTool",
         "McpProtocolError",

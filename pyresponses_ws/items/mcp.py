@@ -7,10 +7,10 @@ from typing import Any, Literal
 from pyresponses_ws.model import WireModel
 
 __all__ = [
-    "HTTPError",
     "McpApprovalRequest",
     "McpApprovalResponse",
     "McpCall",
+    "McpHTTPError",
     "McpListTools",
     "McpListToolsTool",
     "McpProtocolError",
@@ -72,7 +72,7 @@ class McpToolExecutionError(WireModel):
     content: Any
 
 
-class HTTPError(WireModel):
+class McpHTTPError(WireModel):
     """The server could not be reached."""
 
     type: Literal["http_error"] = "http_error"
@@ -88,7 +88,7 @@ class McpCall(WireModel):
     status: Literal["in_progress", "completed", "incomplete", "calling", "failed"] | None = None
     approval_request_id: str | None = None
     arguments: str
-    error: McpProtocolError | McpToolExecutionError | HTTPError | None = None
+    error: McpProtocolError | McpToolExecutionError | McpHTTPError | None = None
     name: str
     output: str | None = None
     server_label: str
