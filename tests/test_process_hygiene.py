@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -245,3 +246,14 @@ print(json.dumps([names, count()[0]]))
         names, left = json.loads(run_script(peer, body).stdout)
     assert names == ["pyresponses-keeper", "pyresponses-reader-1", "pyresponses-reader-2"]
     assert left == []
+
+
+def test_it_works_under_a_running_event_loop() -> None:
+    """As in a notebook's cell: the call blocks the loop, and needs none of its own."""
+
+    async def cell() -> str:
+        with peer.client() as client, client.stream(model="m", input="one two") as stream:
+            return "".join(stream.text_deltas())
+
+    with ResponsesPeer() as peer:
+        assert asyncio.run(cell()) == "one two"
