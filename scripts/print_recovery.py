@@ -18,8 +18,9 @@ from pyresponses_ws._protocol.recovery import (
     Rule,
 )
 
-#: Remedies that this version has not: their rows raise what came.
+#: What this version has not: remedies, whose rows raise what came, and a row that never applies.
 TO_COME = {Action.HTTP, Action.REBUILD}
+ROWS_TO_COME = {"steering"}
 
 HEAD = """\
 # What happens to a turn that gets no answer
@@ -35,7 +36,7 @@ This page is printed by `scripts/print_recovery.py` from the table in
 |---|---|---|---|"""
 
 FOOT = f"""
-*later*: the remedy is planned, and not in this version; the row raises what came.
+*later*: planned, and not in this version. Without its remedy a row raises what came.
 
 Each turn has one budget: {{budget}}.
 When it is spent, or `timeout` would pass, the error is raised.
@@ -62,7 +63,8 @@ def main() -> None:
 
 
 def _row(rule: Rule) -> str:
-    outcome = f"{rule.outcome} *(later)*" if rule.action in TO_COME else rule.outcome
+    is_to_come = rule.action in TO_COME or rule.name in ROWS_TO_COME
+    outcome = f"{rule.outcome} *(later)*" if is_to_come else rule.outcome
     is_same = rule.action is Action.RAISE or rule.is_always_safe
     return f"| `{rule.name}` | {rule.situation} | {outcome} | {'same' if is_same else 'raise'} |"
 
