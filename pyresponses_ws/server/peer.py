@@ -128,7 +128,7 @@ class Peer:
         """Pass the engine's deltas on; return why the turn failed, or None."""
         try:
             while deltas := await pump.take():
-                self._session.receive_deltas(turn, deltas, time.time())
+                self._session.receive_deltas(turn, deltas)
                 await self._act()
         except Exception as exc:  # The safety net of this task: a turn always ends.
             _logger.error("a turn failed: %s: %s", type(exc).__name__, exc)

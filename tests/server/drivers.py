@@ -70,7 +70,7 @@ class Wire:
         """Run the oldest (or this) turn with the echo engine to its end; return the frames."""
         turn = turn or self.turns[0]
         deltas = list(EchoEngine().run(turn.engine_request, CancelToken()))
-        self.session.receive_deltas(turn, deltas, NOW)
+        self.session.receive_deltas(turn, deltas)
         self.session.receive_end(turn, None, NOW)
         self.turns.remove(turn)
         return self.drain()

@@ -66,7 +66,7 @@ class Session:
             return
         self._queue(lane, data, now)
 
-    def receive_deltas(self, turn: Turn, deltas: Sequence[Delta], now: float) -> None:
+    def receive_deltas(self, turn: Turn, deltas: Sequence[Delta]) -> None:
         """Take what the engine made for a running turn."""
         for delta in deltas:
             self._send(*turn.add(delta))
