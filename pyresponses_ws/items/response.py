@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Literal
 
+from pyresponses_ws.guards import guarded
 from pyresponses_ws.items.content import ResponseOutputText
 from pyresponses_ws.items.families import ResponseInputItem, ResponseOutputItem, Tool
 from pyresponses_ws.items.response_details import (
@@ -105,6 +107,17 @@ class Response(WireModel):
     @report.setter
     def report(self, report: TurnReport | None) -> None:
         self._report = report
+
+    @guarded
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        # The second half of a state is that of the slots.
+        return (*super().__reduce_ex__(protocol), (None, {"_report": self.report}))
+
+    @guarded
+    def __deepcopy__(self, memo: dict[int, Any]) -> Response:
+        copied = super().__deepcopy__(memo)
+        copied.report = deepcopy(self.report, memo)
+        return copied
 
     @property
     def output_text(self) -> str:

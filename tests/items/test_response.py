@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from pyresponses_ws.items import (
     Billing,
@@ -15,6 +20,7 @@ from pyresponses_ws.items import (
     ResponseReasoningItem,
     ResponseUsage,
 )
+from pyresponses_ws.report import TurnReport
 
 
 def message(*texts: str) -> ResponseOutputMessage:
@@ -77,3 +83,17 @@ def test_what_only_live_responses_have_is_typed() -> None:
     assert isinstance(decoded.billing, Billing)
     assert decoded.billing.payer == "developer"
     assert decoded.to_dict() == wire
+
+
+def copied_by_pickle(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("make_copy", [copied_by_pickle, copy.copy, copy.deepcopy])
+def test_a_copy_keeps_the_turns_report(make_copy: Callable[[Any], Any]) -> None:
+    """A worker may hand a response on; the wire object is still the wire's."""
+    original = response()
+    original.report = TurnReport(events=7)
+    twin = make_copy(original)
+    assert (twin, twin.report) == (original, original.report)
+    assert twin.to_dict() == original.to_dict()
