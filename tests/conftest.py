@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ pytest_plugins = ["pyresponses_ws.testing.plugin"]
 #: Child processes find their modules by this, as the tests do by ``pythonpath`` in setup.cfg.
 _ROOT = str(Path(__file__).resolve().parent.parent)
 os.environ["PYTHONPATH"] = os.pathsep.join([_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+# The first text that is drawn in a fresh checkout has hypothesis build its table of Unicode, which
+# takes two seconds under coverage: too slow for its own health check, and no fault of a test.
+hypothesis.settings.register_profile(
+    "fresh checkout", suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("fresh checkout")
 
 #: Threads of a client, which must be gone once the test has let go of it. A resolver may be left
 #: behind by design, and the server that all tests share keeps its own.
