@@ -42,10 +42,9 @@ class Dialer:
 
     def make_link(self, owner: Owner) -> Link:
         """A link that is not connected yet."""
-        keeper, tally, dialer = self.keeper, self.tally, weakref.ref(self)
+        tally, dialer = self.tally, weakref.ref(self)
 
         def on_ended(link: Link) -> None:
-            keeper.wake()
             if not link.opened_at:
                 return
             tally.link_ended(link)
@@ -60,6 +59,7 @@ class Dialer:
             threads=self.threads,
             owner=owner,
             on_ended=on_ended,
+            wake_keeper=self.keeper.wake,
         )
 
     def open(self, link: Link, *, timeout: float, is_reconnect: bool = False) -> None:

@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
-from pyresponses_ws._runtime.clock import Clock
-from pyresponses_ws._runtime.keeper import Keeper
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
 from pyresponses_ws._runtime.session import Session
-from pyresponses_ws._runtime.tally import Tally
-from pyresponses_ws.config import ClientConfig, Replay
+from pyresponses_ws._runtime.source import LinkSource
+from pyresponses_ws.config import Replay
 
 
-class LaneSource:
+class LaneSource(LinkSource):
     """Runs turns on the session's current link, beside whatever else runs there.
 
     A lost turn is not sent again: the connection's user sees the loss and decides.
     """
 
-    replay: Replay = "never"
-
     def __init__(self, session: Session, lane: str | None) -> None:
+        super().__init__(session.dialer)
         self._session = session
         self._lane = lane
-        self.rng: random.Random = session.rng
 
     @property
-    def config(self) -> ClientConfig:
-        return self._session.dialer.config
-
-    @property
-    def clock(self) -> Clock:
-        return self._session.dialer.threads.clock
-
-    @property
-    def keeper(self) -> Keeper:
-        return self._session.dialer.keeper
-
-    @property
-    def tally(self) -> Tally:
-        return self._session.dialer.tally
+    def replay(self) -> Replay:
+        return "never"
 
     @property
     def is_closed(self) -> bool:
         return self._session.is_closed
-
-    def make_mailbox(self) -> Mailbox:
-        return self._session.make_mailbox()
 
     def lease(
         self,

@@ -70,6 +70,7 @@ class Link:
         threads: Threads,
         owner: Owner,
         on_ended: Callable[[Link], None],
+        wake_keeper: Callable[[], None],
     ) -> None:
         self.number = number
         self.host = host
@@ -90,8 +91,10 @@ class Link:
         self.latest_response_id: str | None = None
         # Weak: the reader must not keep the owner alive.
         self._owner = weakref.ref(owner)
-        # Tells the client's keeper and its tally, whether or not the owner still lives.
+        # Tells the client's tally and hook, whether or not the owner still lives.
         self._on_ended = on_ended
+        # The keeper's thread ends with its last link.
+        self._wake_keeper = wake_keeper
         # Guards what follows; never held across I/O, a put, a callback or a wait.
         self._lock = threads.lock()
         self._state = LinkState.CONNECTING
@@ -157,13 +160,17 @@ class Link:
             sender, self._last_sender = self._last_sender, None
         for sink in unfinished:
             sink.lose(close, is_provoked=sink is sender)
-        self.ended.open()
-        self._on_ended(self)
-        owner = self._owner()
-        if owner is not None:
-            owner.link_ended(self)
-        self.writer.answer_close(wire)
-        self.writer.dispose()
+        try:
+            self._on_ended(self)
+            owner = self._owner()
+            if owner is not None:
+                owner.link_ended(self)
+        finally:
+            # Last, so that whoever closes the link returns when everybody has been told.
+            self.ended.open()
+            self._wake_keeper()
+            self.writer.answer_close(wire)
+            self.writer.dispose()
 
     def _signal(self, signal: LinkSignal) -> None:
         """Move the state. Requires holding _lock."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import random
 import weakref
 from collections.abc import Callable
 
 from pyresponses_ws._runtime.claim import Claim
-from pyresponses_ws._runtime.clock import Clock
 from pyresponses_ws._runtime.dialer import Dialer
-from pyresponses_ws._runtime.keeper import Keeper
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
-from pyresponses_ws._runtime.tally import Tally
+from pyresponses_ws._runtime.source import LinkSource
 from pyresponses_ws._transport.base import Close
-from pyresponses_ws.config import ClientConfig, Replay
+from pyresponses_ws.config import Replay
 from pyresponses_ws.errors import ClosedError
 from pyresponses_ws.events import Event
 
@@ -36,12 +33,11 @@ def _shut_all(pid: int, links: list[Link]) -> None:
             link.transport.abort()
 
 
-class Pool:
+class Pool(LinkSource):
     """Leases links to turns: a ``LinkSource``, and the ``Owner`` of its links. Any thread."""
 
     def __init__(self, dialer: Dialer) -> None:
-        self._dialer = dialer
-        self.rng = random.Random()
+        super().__init__(dialer)
         # Guards what follows; never held across I/O.
         self._lock = dialer.threads.lock()
         # Open or opening, the one used last at the end.
@@ -52,31 +48,12 @@ class Pool:
         self._finalizer = weakref.finalize(self, _shut_all, os.getpid(), self._links)
 
     @property
-    def config(self) -> ClientConfig:
-        return self._dialer.config
-
-    @property
     def replay(self) -> Replay:
         return self.config.replay
 
     @property
-    def clock(self) -> Clock:
-        return self._dialer.threads.clock
-
-    @property
-    def keeper(self) -> Keeper:
-        return self._dialer.keeper
-
-    @property
-    def tally(self) -> Tally:
-        return self._dialer.tally
-
-    @property
     def is_closed(self) -> bool:
         return self._is_closed
-
-    def make_mailbox(self) -> Mailbox:
-        return Mailbox(self.clock, self._dialer.threads.queue())
 
     def lease(
         self,
@@ -93,14 +70,14 @@ class Pool:
                 self._mark_used(link)
                 on_link(link)
                 return True
-        link = self._dialer.make_link(self)
+        link = self.dialer.make_link(self)
         try:
             link.begin(mailbox)
             with self._lock:
                 self.check_open()
                 self._links.append(link)
             on_link(link)
-            self._dialer.open(link, timeout=timeout)
+            self.dialer.open(link, timeout=timeout)
         except BaseException:
             link.abort(Close(reason="opening failed"))
             self._forget(link)

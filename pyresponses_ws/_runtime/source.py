@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
 
 from pyresponses_ws._runtime.clock import Clock
+from pyresponses_ws._runtime.dialer import Dialer
 from pyresponses_ws._runtime.keeper import Keeper
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
@@ -14,35 +15,45 @@ from pyresponses_ws._runtime.tally import Tally
 from pyresponses_ws.config import ClientConfig, Replay
 
 
-class LinkSource(Protocol):
+class LinkSource(ABC):
     """Leases links. Safe for any thread."""
 
-    #: For jitter: it spreads clients out and guards nothing.
-    rng: random.Random
+    def __init__(self, dialer: Dialer) -> None:
+        self.dialer = dialer
+        #: For jitter: it spreads clients out and guards nothing.
+        self.rng = random.Random()
 
     @property
-    def config(self) -> ClientConfig: ...
+    def config(self) -> ClientConfig:
+        return self.dialer.config
 
     @property
-    def clock(self) -> Clock: ...
+    def clock(self) -> Clock:
+        return self.dialer.threads.clock
 
     @property
-    def keeper(self) -> Keeper: ...
+    def keeper(self) -> Keeper:
+        return self.dialer.keeper
 
     @property
-    def tally(self) -> Tally: ...
+    def tally(self) -> Tally:
+        return self.dialer.tally
+
+    def make_mailbox(self) -> Mailbox:
+        """A fresh mailbox on this source's clock."""
+        return Mailbox(self.clock, self.dialer.threads.queue())
 
     @property
+    @abstractmethod
     def replay(self) -> Replay:
         """Whether a lost turn may be sent again here."""
 
     @property
+    @abstractmethod
     def is_closed(self) -> bool:
         """No turn may begin, and running ones are being cut."""
 
-    def make_mailbox(self) -> Mailbox:
-        """A fresh mailbox on this source's clock."""
-
+    @abstractmethod
     def lease(
         self,
         mailbox: Mailbox,
@@ -60,8 +71,10 @@ class LinkSource(Protocol):
         ConfigError, an APIError of the handshake, or ClosedError.
         """
 
+    @abstractmethod
     def send(self, link: Link, mailbox: Mailbox, payload: bytes, *, timeout: float | None) -> None:
         """Send the turn's request on the leased link. Raises SendError, ClosedError."""
 
+    @abstractmethod
     def abandon(self, link: Link | None, mailbox: Mailbox) -> None:
         """Give a turn up, wherever it had got to; an interrupt may have hidden its link."""

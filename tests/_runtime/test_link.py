@@ -51,6 +51,7 @@ class Rigged:
             threads=self.threads,
             owner=self.owner,
             on_ended=lambda link: None,
+            wake_keeper=lambda: None,
         )
 
     def open(self) -> None:
