@@ -57,8 +57,8 @@ LINK_LIFE: Final = {
 
 #: States in which what arrives is somebody's.
 CARRIES_EVENTS: Final = frozenset({LinkState.OPEN, LinkState.RETIRING})
-#: States in which a turn may start.
-ACCEPTS_TURNS: Final = frozenset({LinkState.OPEN})
+#: States in which a turn may start. Whoever opens a link for a turn begins it before it is open.
+ACCEPTS_TURNS: Final = frozenset({LinkState.CONNECTING, LinkState.OPEN})
 
 
 class ConnectionState(Enum):

@@ -108,8 +108,6 @@ class Turn:
     reached: TurnState
     response_id: str | None
     ending: Ending | None
-    #: Events received since the last start, the ending included.
-    event_count: int
     _output: Output
     #: The response as ``created`` or a later event showed it, its output apart.
     _known: Response | None
@@ -121,7 +119,6 @@ class Turn:
         self.state = self.reached = TurnState.PREPARED
         self.response_id = None
         self.ending = None
-        self.event_count = 0
         self._output = Output()
         self._known = None
 
@@ -148,7 +145,6 @@ class Turn:
         """
         if self.ending is not None:
             return
-        self.event_count += 1
         take = TAKE.get(event.type)
         if take is not None:
             take(self._output, event)

@@ -13,7 +13,13 @@ from typing import Protocol
 
 from pyresponses_ws import codec
 from pyresponses_ws._protocol.lanes import Abandonment, Lanes
-from pyresponses_ws._protocol.link import LINK_LIFE, LinkSignal, LinkState
+from pyresponses_ws._protocol.link import (
+    ACCEPTS_TURNS,
+    CARRIES_EVENTS,
+    LINK_LIFE,
+    LinkSignal,
+    LinkState,
+)
 from pyresponses_ws._protocol.machine import advance
 from pyresponses_ws._runtime.mailbox import Sink
 from pyresponses_ws._runtime.threads import Threads
@@ -25,9 +31,6 @@ from pyresponses_ws.report import LinkReport
 
 #: Who the events from an index on go to.
 _Run = tuple[tuple[Sink, ...], int]
-
-#: Whoever opens a link for a turn begins it before the link is open.
-_TAKES_TURNS = (LinkState.CONNECTING, LinkState.OPEN)
 
 #: Seconds that a failed send waits for the reader to learn the close code.
 _VERDICT_WAIT = 1.0
@@ -145,7 +148,7 @@ class Link:
     def begin_goodbye(self, close: Close) -> bool:
         """Take no more events, the link being closed by us; False when it was not open."""
         with self._lock:
-            was_open = self._state in (LinkState.OPEN, LinkState.RETIRING)
+            was_open = self._state in CARRIES_EVENTS
             self._signal(LinkSignal.CLOSE)
             self._verdict = self._verdict or close
             return was_open
@@ -218,7 +221,7 @@ class Link:
         this before ``open``, so that no other thread can take it.
         """
         with self._lock:
-            if self._state not in _TAKES_TURNS or (alone and not self._lanes.is_quiet):
+            if self._state not in ACCEPTS_TURNS or (alone and not self._lanes.is_quiet):
                 return False
             self._lanes.begin(lane, sink)
             self._last_sender = sink

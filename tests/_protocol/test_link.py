@@ -43,8 +43,8 @@ def test_a_retiring_link_goes_on_without_new_turns() -> None:
 
 
 def test_an_open_link_takes_turns() -> None:
-    """Only then."""
-    assert {link_after(LinkSignal.CONNECTED)} == ACCEPTS_TURNS
+    """And one that is opened for a turn, which then is its first."""
+    assert {link_after(), link_after(LinkSignal.CONNECTED)} == ACCEPTS_TURNS
 
 
 def test_a_link_that_is_closed_while_it_connects_never_opens() -> None:
