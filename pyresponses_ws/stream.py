@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from pyresponses_ws._runtime.verdict import cancelled_error
 from pyresponses_ws.errors import ClosedError, ConcurrencyError, ResponsesWSError
 from pyresponses_ws.events import ResponseTextDeltaEvent, ResponseTextDoneEvent
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from pyresponses_ws.events import Event
     from pyresponses_ws.items import Response
     from pyresponses_ws.report import TurnReport
+
+
+class _Closing:
+    """Mark of a ``close``, in place of a call's."""
 
 
 class ResponseStream(Iterator["Event"]):
@@ -50,8 +55,9 @@ class ResponseStream(Iterator["Event"]):
     def __next__(self) -> Event:
         claim = object()
         try:
-            if self._inside.setdefault("call", claim) is not claim:
-                raise _overlap()
+            held = self._inside.setdefault("call", claim)
+            if held is not claim:
+                raise cancelled_error() if isinstance(held, _Closing) else _overlap()
             if self._delivery.is_over:
                 self._raise_failure_once()
                 raise StopIteration
@@ -109,15 +115,14 @@ class ResponseStream(Iterator["Event"]):
 
         While another thread reads, that thread gets TurnCancelledError.
         """
-        claim = object()
+        mark = _Closing()
+        if self._inside.setdefault("call", mark) is not mark:
+            self.cancel()
+            return
         try:
-            if self._inside.setdefault("call", claim) is claim:
-                self._delivery.retire()
-            else:
-                self.cancel()
+            self._delivery.retire()
         finally:
-            if self._inside.get("call") is claim:
-                del self._inside["call"]
+            self._inside.pop("call", None)
 
     @property
     def response_id(self) -> str | None:

@@ -42,7 +42,7 @@ class Abandonment(Enum):
     FINISHED = "finished"
     #: Others run on this link: its events are dropped up to its terminal.
     FENCED = "fenced"
-    #: Nobody else runs here: retire the link now.
+    #: Nobody else runs here: retire the link now. Asked again, the answer stays the same.
     ALONE = "alone"
 
 
@@ -118,7 +118,12 @@ class Lanes(Generic[T]):
 
     def is_head(self, turn: T) -> bool:
         """Tell whether the turn is first on its lane, so that the server may be working on it."""
-        return any(slot.is_of(turn) and slot.lane.slots[0] is slot for slot in self._slots)
+        heads = [lane.slots[0] for lane in self._lanes.values() if lane.slots]
+        return any(slot.is_of(turn) for slot in heads)
+
+    def is_running(self, turn: T) -> bool:
+        """Tell whether the turn is waiting for its ending here."""
+        return any(slot.is_of(turn) for slot in self._slots)
 
     def begin(self, lane: str | None, turn: T) -> None:
         """Queue a turn behind what runs on the lane; None is the default lane."""
@@ -150,7 +155,9 @@ class Lanes(Generic[T]):
         """Give up a turn: from now on nothing is routed to it."""
         own = [slot for slot in self._slots if slot.is_of(turn)]
         if not own:
-            return Abandonment.FINISHED
+            # Asked again, after an interrupt may have hidden the first answer.
+            is_left_behind = self._slots and not self.running
+            return Abandonment.ALONE if is_left_behind else Abandonment.FINISHED
         for slot in own:
             self._fence(slot)
         self.is_retiring = True
@@ -248,7 +255,8 @@ class Lanes(Generic[T]):
         return _distinct(blamed)
 
     def _finish(self, slot: _Slot[T], response_id: str | None) -> None:
-        slot.lane.slots.remove(slot)
+        if slot in slot.lane.slots:  # unless a Ctrl-C cut its beginning short
+            slot.lane.slots.remove(slot)
         slot.lane.remember(slot.response_id or response_id, was_announced=slot.is_accepted)
         del self._slots[slot]
         if slot.is_accepted:

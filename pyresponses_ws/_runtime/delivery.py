@@ -24,6 +24,7 @@ from pyresponses_ws._runtime.mailbox import Batch, Letter, Lost, Overflow
 from pyresponses_ws._runtime.request import TurnRequest
 from pyresponses_ws._runtime.source import LinkSource
 from pyresponses_ws._runtime.verdict import (
+    add_facts,
     cancelled_error,
     ending_error,
     lost_error,
@@ -32,12 +33,7 @@ from pyresponses_ws._runtime.verdict import (
     timeout_error,
 )
 from pyresponses_ws._transport.base import SEND_TIMED_OUT, Close
-from pyresponses_ws.errors import (
-    ClosedError,
-    ProtocolError,
-    TransportError,
-    TurnFacts,
-)
+from pyresponses_ws.errors import ClosedError, ProtocolError, TurnFacts
 from pyresponses_ws.events import Event
 from pyresponses_ws.items import Response
 from pyresponses_ws.report import RetryReport, TurnReport
@@ -62,6 +58,9 @@ class Delivery:
         self._budget = Budget()
         # The decision that another attempt carries out, until its request is out.
         self._decision: Decision | None = None
+        # The request was out once and may have run, and may be charged twice: set by a replay, and
+        # never taken back.
+        self._is_replay = self._may_charge_twice = False
         # How the link of the newest attempt ended, as far as this turn knows.
         self._close: Close | None = None
         # Events taken from the mailbox and not handed over yet.
@@ -146,8 +145,7 @@ class Delivery:
         try:
             self._links.send(link, self.claim.mailbox, self._request.payload, timeout=timeout)
         except SendError as exc:
-            self._send_failed(link, exc)
-            return False
+            return self._send_failed(link, exc)
         self._note_sent(link)
         return True
 
@@ -167,9 +165,9 @@ class Delivery:
             if self.report.attempts:
                 self._check_given_up()
             raise
-        except TransportError as exc:
+        except Exception as exc:
             self._check_given_up()
-            if decision is not None and decision.action is Action.REPLAY:
+            if self._is_replay:
                 raise stranded_error(exc) from exc
             raise
         link = self.claim.link
@@ -178,32 +176,32 @@ class Delivery:
         return link
 
     def _note_sent(self, link: Link) -> None:
-        report, decision = self.report, self._decision
+        report, self._decision = self.report, None
         report.attempts += 1
         report.bytes_sent += len(self._request.payload)
-        if decision is not None:
-            report.replayed |= decision.action is Action.REPLAY
-            report.possible_duplicate_charge |= decision.possible_duplicate_charge
-        self._decision = None
+        report.replayed = self._is_replay
+        report.possible_duplicate_charge = self._may_charge_twice
         unsent = link.transport.unsent_bytes() or 0
         is_head = link.is_head(self.claim.mailbox)
         self._timers.sent(self._clock.now(), unsent=unsent, is_head=is_head)
 
-    def _send_failed(self, link: Link, exc: SendError) -> None:
-        """The socket would not take it. Returns when another link may."""
+    def _send_failed(self, link: Link, exc: SendError) -> bool:
+        """The socket would not take it. True when it is out all the same, False: try again."""
         self._close = exc.close
         self._check_given_up()
-        # The server may have said why before it left.
+        # The server may have answered, or said why, before it left.
         self._take_the_rest()
         if exc.is_partial:
             self._note_sent(link)
-        if self.turn.ending is not None and self.turn.ending.kind == "error":
-            self._recover("error")
-        elif exc.is_partial:
+        if self.turn.ending is not None:
+            self._settle()
+            return True
+        if exc.is_partial:
             self._lose(Lost(exc.close, is_provoked=True))
         else:
             self.turn.restart()
             self._recover("not_sent", is_provoked=True)
+        return False
 
     # --- receiving ----------------------------------------------------------------------------
 
@@ -299,10 +297,12 @@ class Delivery:
         config = self._links.config
         decision = decide(situation, self._budget, policy=self._links.replay, rng=self._links.rng)
         self._budget = decision.budget
-        if decision.action not in (Action.NEW_LINK, Action.REPLAY, Action.RETRY):
+        if decision.action not in self._links.remedies:
             self._raise(decision)
         self._decision = decision
-        self.claim.leave()
+        self._is_replay |= decision.action is Action.REPLAY
+        self._may_charge_twice |= decision.possible_duplicate_charge
+        self._leave()
         attempts = self.report.attempts
         retry = RetryReport(row=decision.row, delay=decision.delay, attempts=attempts)
         call_hook(config.hooks.on_retry, retry)
@@ -313,7 +313,10 @@ class Delivery:
         if self.turn.ending is not None:
             raise ending_error(self.turn.ending)
         assert self._close is not None, "a turn ends by an event or by its link"
-        raise lost_error(decision, self._close) from self._close.cause
+        error = lost_error(decision, self._close)
+        if self._is_replay and decision.error is None:
+            error = stranded_error(error)
+        raise error from self._close.cause
 
     def _pause(self, seconds: float) -> None:
         """Wait before the next attempt, which the table lets end before ``total`` does.
@@ -355,11 +358,19 @@ class Delivery:
     def _clean_up(self, exc: BaseException | None) -> None:
         """Let go of everything after whatever ended the turn early, and tell the exception."""
         try:
-            self.claim.leave()
+            self._leave()
             self._take_the_rest()
             self._set_facts(exc)
         finally:
             self._end()
+
+    def _leave(self) -> None:
+        try:
+            self.claim.leave()
+        except BaseException:
+            # Interrupted half-way: the keeper does it whole.
+            self.claim.drop()
+            raise
 
     def _take_the_rest(self) -> None:
         """Count in what had arrived, for the partial output."""
@@ -381,13 +392,5 @@ class Delivery:
         close = self._close or (self.claim.link.close if self.claim.link is not None else None)
         self.report.close_code = close.code if close is not None else None
         if isinstance(exc, TurnFacts):
-            exc.set_facts(
-                partial=self.turn.partial(),
-                response_id=self.turn.response_id,
-                state=self.turn.state.value,
-                report=self.report,
-                close_code=self.report.close_code,
-                close_reason=close.reason if close is not None else "",
-                attempts=self.report.attempts,
-                elapsed=self._clock.now() - self._timers.started_at,
-            )
+            elapsed = self._clock.now() - self._timers.started_at
+            add_facts(exc, self.turn, self.report, close, elapsed=elapsed)

@@ -45,11 +45,9 @@ class Dialer:
         tally, dialer = self.tally, weakref.ref(self)
 
         def on_ended(link: Link) -> None:
-            if not link.opened_at:
-                return
-            tally.link_ended(link)
+            was_open = tally.link_ended(link)
             # Weak: hooks may be methods of what holds the client.
-            if (alive := dialer()) is not None:
+            if was_open and (alive := dialer()) is not None:
                 call_hook(alive.config.hooks.on_disconnect, link.report())
 
         return Link(
@@ -72,9 +70,9 @@ class Dialer:
             if refusal is None:
                 raise
             raise refusal from exc
-        self.keeper.watch(link)
 
     def _start_reader(self, link: Link, *, is_reconnect: bool) -> None:
+        self.keeper.watch(link)
         self.tally.link_opened(link, is_reconnect=is_reconnect)
         # Before the reader can tell of the link's end.
         call_hook(self.config.hooks.on_connect, link.report())

@@ -80,8 +80,8 @@ class Listeners:
 def _call(name: str, callback: Callback, argument: Any) -> None:
     try:
         callback(argument)
-    except Exception:
-        # Safety net: one broken callback must not silence the others.
+    except BaseException:
+        # Safety net: one broken callback must not silence the others, sys.exit() included.
         logger.exception("a callback of %r raised; it is ignored", name)
 
 

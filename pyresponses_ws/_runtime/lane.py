@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pyresponses_ws._protocol.recovery import Action
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
 from pyresponses_ws._runtime.session import Session
@@ -23,12 +24,17 @@ class LaneSource(LinkSource):
         self._lane = lane
 
     @property
+    def remedies(self) -> frozenset[Action]:
+        # There is no other link to go to.
+        return frozenset({Action.RETRY})
+
+    @property
     def replay(self) -> Replay:
         return "never"
 
     @property
     def is_closed(self) -> bool:
-        return self._session.is_closed
+        return self._session.is_finished
 
     def lease(
         self,

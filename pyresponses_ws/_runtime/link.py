@@ -154,8 +154,10 @@ class Link:
             return was_open
 
     def finish(self, wire: Close) -> None:
-        """End every turn, then the socket. The reader's last act; called once."""
+        """End every turn, then the socket. The reader's last act; a second call does nothing."""
         with self._lock:
+            if self._state is LinkState.CLOSED:
+                return
             is_connected = self._state is not LinkState.CONNECTING
             self._signal(LinkSignal.LOST if is_connected else LinkSignal.CONNECT_FAILED)
             self.close = close = self._verdict or wire
@@ -163,15 +165,14 @@ class Link:
             sender, self._last_sender = self._last_sender, None
         for sink in unfinished:
             sink.lose(close, is_provoked=sink is sender)
+        self.ended.open()
+        self._wake_keeper()
         try:
             self._on_ended(self)
             owner = self._owner()
             if owner is not None:
                 owner.link_ended(self)
         finally:
-            # Last, so that whoever closes the link returns when everybody has been told.
-            self.ended.open()
-            self._wake_keeper()
             self.writer.answer_close(wire)
             self.writer.dispose()
 
@@ -235,6 +236,11 @@ class Link:
                 self._signal(LinkSignal.RETIRE)
         if outcome is Abandonment.ALONE:
             self.abort(Close(reason="its only turn was abandoned"))
+
+    def is_running(self, sink: Sink) -> bool:
+        """The turn waits for its ending here."""
+        with self._lock:
+            return self._lanes.is_running(sink)
 
     def is_head(self, sink: Sink) -> bool:
         """Nothing runs before it on its lane, so the server may be working on it."""

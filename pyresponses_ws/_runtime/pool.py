@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Callable
 
+from pyresponses_ws._protocol.recovery import Action
 from pyresponses_ws._runtime.claim import Claim
 from pyresponses_ws._runtime.dialer import Dialer
 from pyresponses_ws._runtime.link import Link
@@ -46,6 +47,10 @@ class Pool(LinkSource):
         self._claims: weakref.WeakSet[Claim] = weakref.WeakSet()
         self._is_closed = False
         self._finalizer = weakref.finalize(self, _shut_all, os.getpid(), self._links)
+
+    @property
+    def remedies(self) -> frozenset[Action]:
+        return frozenset({Action.NEW_LINK, Action.REPLAY, Action.RETRY})
 
     @property
     def replay(self) -> Replay:
@@ -150,7 +155,7 @@ class Pool(LinkSource):
             claims, links = list(self._claims), list(self._links)
         for claim in claims:
             # An answer that has arrived whole may still be read.
-            if claim.link is None or not claim.link.is_ended:
+            if claim.link is None or claim.link.is_running(claim.mailbox):
                 claim.cancel()
         for link in links:
             link.abort(CLIENT_CLOSED)

@@ -6,6 +6,7 @@ early by ``Session.close``. It holds sessions weakly and ends when none waits.
 
 from __future__ import annotations
 
+import logging
 import math
 import weakref
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Protocol
 
 from pyresponses_ws._runtime.clock import Empty
 from pyresponses_ws._runtime.threads import Threads, Worker
+
+logger = logging.getLogger("pyresponses_ws.reconnector")
 
 
 class Reconnectable(Protocol):
@@ -62,7 +65,9 @@ class Reconnector:
         jobs: list[_Job] = []
 
         def is_idle() -> bool:
-            jobs[:] = [job for job in jobs + self._new if job.is_wanted]
+            # One for each session, the newest.
+            newest = {job.session: job for job in jobs + self._new if job.is_wanted}
+            jobs[:] = newest.values()
             self._new.clear()
             return not jobs
 
@@ -76,7 +81,12 @@ class Reconnector:
     def _try(self, job: _Job) -> bool:
         """Make one attempt; returns whether another is due."""
         session = job.session()
-        delay = session.reconnect() if session is not None else None
+        try:
+            delay = session.reconnect() if session is not None and session.is_waiting else None
+        except Exception:
+            # Safety net: one broken session must not end the reconnects of the others.
+            logger.exception("a reconnect failed in an unexpected way")
+            return False
         if delay is None:
             return False
         job.due = self._clock.now() + delay

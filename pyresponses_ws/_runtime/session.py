@@ -67,6 +67,10 @@ class Session:
         self._latest = LatestResponses()
         self._backoff = Backoff(tuple(dialer.config.retry_delays))
         self._last_close: CloseInfo | None = None
+        # The link of the newest attempt went through the open state.
+        self._was_opened = False
+        # A link was there when ``close`` came; its end ends the dispatcher too.
+        self._has_link_to_tell = False
         # Set by ``close``; a connection that gave up still has letters to read.
         self._is_finished = False
         # Who reads which lane; None is the iteration over everything.
@@ -135,6 +139,7 @@ class Session:
 
     def reconnect(self) -> float | None:
         """Make one attempt; see ``Reconnectable``."""
+        self._was_opened = False
         try:
             self._open_link(is_reconnect=True)
         except (APIError, ClosedError, ConfigError) as exc:
@@ -143,6 +148,9 @@ class Session:
         except Exception as exc:
             # The network's failure, or one of the user's callables, which may pass as well.
             with self._lock:
+                if self._was_opened or not self.is_waiting:
+                    # The end of the link has had its consequences already.
+                    return None
                 self._signal(ConnectionSignal.RETRY_FAILED)
                 delay = self._backoff.next_delay(self.rng)
             if delay is not None:
@@ -216,6 +224,7 @@ class Session:
             if self._state is ConnectionState.CLOSED:
                 raise ClosedError("the connection was closed while it opened")
             self._signal(ConnectionSignal.CONNECTED)
+            self._was_opened = True
         self.listeners.tell("open", link.report())
 
     def link_received(self, link: Link, events: list[Event], size: int) -> None:
@@ -231,7 +240,8 @@ class Session:
         for lane, inbox in inboxes:
             own = events if lane is None else [x for x in events if x.stream_id == lane]
             if own:
-                inbox.put(own, size)
+                # Its share: what the others have read must not fill this one.
+                inbox.put(own, size * len(own) // len(events))
         for event in events:
             self.listeners.tell(event.type, event)
             self.listeners.tell(EVERY, event)
@@ -241,26 +251,38 @@ class Session:
         close = link.close or Close()
         is_retryable = is_retryable_close(close.code)
         with self._lock:
-            if link not in self._links or not link.opened_at:
+            if link not in self._links:
                 return
             self._links.clear()
+            was_closed = self._state is ConnectionState.CLOSED
+            if not was_closed and self._state is not ConnectionState.OPEN:
+                # It never opened: whoever tried hears why.
+                return
             info = CloseInfo(code=close.code, reason=close.reason, retryable=is_retryable)
             self._last_close = info
             self._latest.lose_link()
-            was_closed = self._state is ConnectionState.CLOSED
             if not was_closed:
                 self._signal(ConnectionSignal.LOST if is_retryable else ConnectionSignal.CLOSE)
             inboxes = list(self._inboxes.values())
             delay = self._backoff.next_delay(self.rng) if is_retryable else None
         self.listeners.tell("close", info)
         if was_closed:
+            # The last that there is to tell; ``end_close`` left this to us.
+            self.listeners.close()
             return
         for inbox in inboxes:
             inbox.lose(close, is_provoked=False)
         if delay is not None:
-            self._reconnector.schedule(self, delay)
+            self._schedule(delay)
         elif is_retryable:
             self._give_up(ConnectionLostError("lost again before any event", code=close.code))
+
+    def _schedule(self, delay: float) -> None:
+        try:
+            self._reconnector.schedule(self, delay)
+        except RuntimeError as exc:
+            # The system has no thread to give: better a connection that says so.
+            self._give_up(exc)
 
     # --- closing ------------------------------------------------------------------------------
 
@@ -271,6 +293,7 @@ class Session:
                 self._signal(ConnectionSignal.CLOSE)
             self._is_finished = True
             links, inboxes = list(self._links), list(self._inboxes.values())
+            self._has_link_to_tell |= bool(links)
         self.listeners.mute()
         for inbox in inboxes:
             inbox.cancel()
@@ -284,4 +307,5 @@ class Session:
             link.abort(close)
             link.ended.wait(_GOODBYE_WAIT)
         self._reconnector.wake()
-        self.listeners.close()
+        if not self._has_link_to_tell:
+            self.listeners.close()

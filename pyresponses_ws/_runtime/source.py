@@ -6,6 +6,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+from pyresponses_ws._protocol.recovery import Action
 from pyresponses_ws._runtime.clock import Clock
 from pyresponses_ws._runtime.dialer import Dialer
 from pyresponses_ws._runtime.keeper import Keeper
@@ -42,6 +43,11 @@ class LinkSource(ABC):
     def make_mailbox(self) -> Mailbox:
         """A fresh mailbox on this source's clock."""
         return Mailbox(self.clock, self.dialer.threads.queue())
+
+    @property
+    @abstractmethod
+    def remedies(self) -> frozenset[Action]:
+        """What may be done here about a turn that got stuck; anything else is raised."""
 
     @property
     @abstractmethod

@@ -24,11 +24,15 @@ class Tally:
             self._opened += 1
             self._reconnects += is_reconnect
 
-    def link_ended(self, link: Link) -> None:
+    def link_ended(self, link: Link) -> bool:
+        """Returns whether the link had been open."""
         with self._lock:
+            if link not in self._links:
+                return False
             self._links.discard(link)
             self._bytes_sent += link.transport.bytes_sent
             self._bytes_received += link.transport.bytes_received
+            return True
 
     def turn_ended(self, *, attempts: int) -> None:
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyresponses_ws._protocol.recovery import Decision
-from pyresponses_ws._protocol.turn import Ending
+from pyresponses_ws._protocol.turn import Ending, Turn
 from pyresponses_ws._transport.base import Close
 from pyresponses_ws.errors import (
     ConnectionLostError,
@@ -12,9 +12,27 @@ from pyresponses_ws.errors import (
     ResponsesWSError,
     StreamOverflowError,
     TurnCancelledError,
+    TurnFacts,
     TurnTimeoutError,
 )
 from pyresponses_ws.failures import to_error
+from pyresponses_ws.report import TurnReport
+
+
+def add_facts(
+    error: TurnFacts, turn: Turn, report: TurnReport, close: Close | None, *, elapsed: float
+) -> None:
+    """Fill the attributes that every error of a turn carries."""
+    error.set_facts(
+        partial=turn.partial(),
+        response_id=turn.response_id,
+        state=turn.state.value,
+        report=report,
+        close_code=close.code if close is not None else None,
+        close_reason=close.reason if close is not None else "",
+        attempts=report.attempts,
+        elapsed=elapsed,
+    )
 
 
 def lost_error(decision: Decision, close: Close) -> ResponsesWSError:

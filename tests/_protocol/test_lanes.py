@@ -316,7 +316,21 @@ def test_abandoning_the_only_turn_costs_the_link() -> None:
     assert lanes.abandon("A") is Abandonment.ALONE
     assert lanes.is_retiring
     assert not lanes.is_quiet
-    assert lanes.abandon("A") is Abandonment.FINISHED
+
+
+def test_abandoning_it_again_has_the_same_answer() -> None:
+    """The first may have been lost to an interrupt."""
+    lanes = lanes_with(("A", None))
+    assert [lanes.abandon("A") for _ in range(2)] == [Abandonment.ALONE] * 2
+
+
+def test_a_turn_waits_until_its_ending() -> None:
+    """Not once it was given up, nor when it was withdrawn before anything was sent."""
+    lanes = lanes_with(("A", "a"), ("B", "b"), ("C", "c"))
+    lanes.abandon("A")
+    lanes.withdraw("B")
+    assert [lanes.is_running(turn) for turn in ("A", "B", "C")] == [False, False, True]
+    assert (lanes.running, lanes.abandon("B")) == (1, Abandonment.FINISHED)
 
 
 def test_abandoning_a_turn_that_has_ended_costs_nothing() -> None:

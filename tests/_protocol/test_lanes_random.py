@@ -150,7 +150,8 @@ class HonestServer(RuleBasedStateMachine):
         if asked in self.unfinished():
             assert found is (Abandonment.FENCED if waiting else Abandonment.ALONE)
         else:
-            assert found is Abandonment.FINISHED
+            is_left_behind = any(self.running.values()) and not waiting
+            assert found is (Abandonment.ALONE if is_left_behind else Abandonment.FINISHED)
         asked.has_caller = False
 
     @rule()

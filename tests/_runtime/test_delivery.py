@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
 from pyresponses_ws._transport.base import SEND_TIMED_OUT
 from pyresponses_ws.config import Hooks, Timeouts
@@ -448,3 +449,65 @@ def test_close_wakes_a_turn_in_its_back_off() -> None:
         with pytest.raises(TurnCancelledError):
             call.result()
         closing.result()
+
+
+def test_a_replay_that_finds_dead_links_stays_a_replay() -> None:
+    """What became of the first request is as unknown as before, whatever the new links say."""
+    with rig(None, None, echo) as made:
+        made.transports[1].send_error = ConnectionLostError("dead")
+        made.transports[1].is_send_partial = False
+        call = create(made)
+        made.transport.next_command()
+        cut(made)
+        report = call.result().report
+        assert (report.replayed, report.possible_duplicate_charge, report.link) == (True, True, 3)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ConnectError("refused"),
+        ConnectError("429", status=429, body={"error": {"message": "Slow down"}}),
+        OSError("no token"),
+    ],
+)
+def test_a_replay_that_finds_no_link_is_an_unknown_delivery(failure: Exception) -> None:
+    """Also after a link that was dead before its first byte."""
+    with rig(None, None, None) as made:
+        made.transports[1].send_error = ConnectionLostError("dead")
+        made.transports[1].is_send_partial = False
+        made.transports[2].connect_error = failure
+        call = create(made)
+        made.transport.next_command()
+        cut(made)
+        with pytest.raises(DeliveryUnknownError):
+            call.result()
+
+
+def test_an_answer_that_came_though_the_send_failed_counts() -> None:
+    """The server had all that it needed."""
+    with rig(None) as made:
+        made.transport.send_error = ConnectionLostError("reset")
+        made.transport.feed(*turn())
+        made.transport.end(1000)
+        assert made.client.create(model="m", input="a").output_text == "Hello"
+
+
+def test_an_interrupt_while_leaving_leaves_nothing_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The keeper ends what the caller could not."""
+    with rig(None) as made:
+        stream = made.client.stream(model="m", input="a")
+        original, calls = Link.abort, []
+
+        def interrupted(link: Link, verdict: Any) -> None:
+            calls.append(verdict)
+            if len(calls) == 1:
+                raise KeyboardInterrupt
+            original(link, verdict)
+
+        monkeypatch.setattr(Link, "abort", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stream.close()
+        made.transport.wait_until_aborted()

@@ -195,3 +195,12 @@ def test_a_turn_that_is_connecting_still_has_its_time_at_close() -> None:
         gate.set()
         assert call.result().output_text == "a"
         closing.result()
+
+
+def test_a_whole_answer_may_be_read_after_close() -> None:
+    """Even where the peer does not answer our close frame in time."""
+    with rig(echo) as made:
+        stream = made.client.stream(model="m", input="a")
+        made.transport.settle()
+        made.client.close(timeout=0)
+        assert stream.get_final_response().output_text == "a"

@@ -7,16 +7,20 @@ import threading
 import weakref
 from queue import SimpleQueue
 from typing import Any
+from unittest.mock import Mock, patch
 
 import pytest
 
 from pyresponses_ws._runtime.mailbox import Mailbox
+from pyresponses_ws._runtime.reconnector import Reconnector
+from pyresponses_ws._runtime.threads import Threads
 from pyresponses_ws.commands import ResponseSteer
 from pyresponses_ws.config import Hooks, Timeouts
 from pyresponses_ws.errors import (
     AuthenticationError,
     ClosedError,
     ConnectError,
+    ConnectionLimitError,
     ConnectionLostError,
     ReconnectError,
     RequestTooLargeError,
@@ -501,3 +505,72 @@ def test_a_command_that_is_too_large_is_not_sent() -> None:
         with pytest.raises(RequestTooLargeError, match="max_request_bytes"):
             connection.send({"type": "response.create", "input": "x" * 100})
         assert made.transport.sent == []
+
+
+def test_without_a_thread_to_reconnect_the_connection_gives_up() -> None:
+    """And says so, rather than stay reconnecting for ever."""
+    with rig(None) as made:
+        connection = made.client.connect()
+        broken = Mock(side_effect=RuntimeError("can't start new thread"))
+        with patch.object(Reconnector, "schedule", broken):
+            made.transport.end()
+            assert [type(_outcome(connection)).__name__ for _ in range(2)] == [
+                "ConnectionLostError",
+                "ReconnectError",
+            ]
+        assert connection.state == "closed"
+
+
+def test_a_link_that_finds_no_reader_is_tried_again_once() -> None:
+    """Its own end has scheduled that; nothing is opened twice, nothing is left over."""
+    with rig(None, None, None) as made:
+        connection = made.client.connect()
+        start = Threads.start
+
+        def refusing(threads: Threads, role: str, target: Any) -> None:
+            if role == "reader-2":
+                raise RuntimeError("can't start new thread")
+            start(threads, role, target)
+
+        with patch.object(Threads, "start", refusing):
+            made.transport.end()
+            reconnect(made, 1)
+            made.transports[1].wait_until_disposed()
+            reconnect(made, 2)
+            made.transports[2].settle()
+        assert connection.is_connected
+        assert made.client.stats().links == 1
+        connection.close()
+
+
+def test_a_loss_is_told_by_its_code_not_as_a_cancelled_turn() -> None:
+    """The server closed; nobody here cancelled anything."""
+    with rig(None) as made:
+        connection = made.client.connect()
+        call = Call(lambda: connection.warm_up("m"))
+        made.transport.next_command()
+        made.transport.end(1008, "policy")
+        with pytest.raises(ConnectionLostError) as caught:
+            call.result()
+        assert (caught.value.close_code, caught.value.close_reason) == (1008, "policy")
+
+
+def test_the_age_limit_reaches_whoever_warms_up() -> None:
+    """A connection has no other link to go to at once."""
+    answer = [refusal("websocket_connection_limit_reached", status=400)]
+    with rig(lambda command: answer, None) as made:
+        connection = made.client.connect()
+        with pytest.raises(ConnectionLimitError):
+            connection.warm_up("m")
+        connection.close()
+
+
+def test_the_last_close_is_told_before_the_dispatcher_goes() -> None:
+    """Also when the user closes."""
+    for _ in range(20):
+        with rig(None) as made:
+            connection = made.client.connect()
+            told: SimpleQueue[Any] = SimpleQueue()
+            connection.on("close", told.put)
+            connection.close()
+            assert told.get(timeout=10).code == 1000
