@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from typing import Any
+
 import pytest
 
 from pyresponses_ws._protocol.lanes import Abandonment, Lanes
@@ -331,6 +334,22 @@ def test_a_turn_waits_until_its_ending() -> None:
     lanes.withdraw("B")
     assert [lanes.is_running(turn) for turn in ("A", "B", "C")] == [False, False, True]
     assert (lanes.running, lanes.abandon("B")) == (1, Abandonment.FINISHED)
+
+
+def test_a_beginning_that_was_cut_short_can_be_withdrawn() -> None:
+    """Ctrl-C may fall between its two steps."""
+
+    class CutShort(deque[Any]):
+        def append(self, slot: Any) -> None:
+            raise KeyboardInterrupt
+
+    lanes = lanes_with(("A", None))
+    lanes._lanes[None].slots = CutShort(lanes._lanes[None].slots)
+    with pytest.raises(KeyboardInterrupt):
+        lanes.begin(None, "B")
+    assert lanes.is_running("B")
+    lanes.withdraw("B")
+    assert (lanes.is_running("B"), lanes.running) == (False, 1)
 
 
 def test_abandoning_a_turn_that_has_ended_costs_nothing() -> None:
