@@ -98,3 +98,19 @@ class Call:
         if self._error is not None:
             raise self._error
         return self._outcome[0]
+
+
+def cut(made: Rig, index: int = 0) -> None:
+    """End a link without a close frame."""
+    made.transports[index].end(1006)
+
+
+def create(made: Rig, **turn_options: Any) -> Call:
+    """Run a blocking turn on a thread of its own."""
+    return Call(lambda: made.client.create(model="m", input="a", **turn_options))
+
+
+def reconnect(made: Rig, delay: float) -> None:
+    """Let the reconnector's next wait pass."""
+    made.clock.wait_for_waiters(within=delay)
+    made.clock.advance(delay)

@@ -5,35 +5,23 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
-from queue import SimpleQueue
 from typing import Any
-from unittest.mock import Mock, patch
 
 import pytest
 
 from pyresponses_ws._runtime.mailbox import Mailbox
-from pyresponses_ws._runtime.reconnector import Reconnector
-from pyresponses_ws._runtime.threads import Threads
 from pyresponses_ws.commands import ResponseSteer
-from pyresponses_ws.config import Hooks, Timeouts
+from pyresponses_ws.config import Hooks
 from pyresponses_ws.errors import (
     AuthenticationError,
     ClosedError,
     ConnectError,
-    ConnectionLimitError,
     ConnectionLostError,
-    ReconnectError,
     RequestTooLargeError,
     StreamOverflowError,
     UsageError,
 )
-from tests._runtime.rig import Call, Rig, completed, created, refusal, rig, turn
-
-
-def reconnect(made: Rig, delay: float) -> None:
-    """Let the reconnector's next wait pass."""
-    made.clock.wait_for_waiters(within=delay)
-    made.clock.advance(delay)
+from tests._runtime.rig import Call, created, reconnect, refusal, rig, turn
 
 
 def test_it_goes_through_its_states() -> None:
@@ -88,87 +76,6 @@ def test_send_never_queues() -> None:
             connection.send({"type": "response.create"})
 
 
-def test_a_loss_is_told_once_and_iteration_goes_on() -> None:
-    """The next link's events follow."""
-    with rig(None, None) as made:
-        connection = made.client.connect()
-        connection.send({"type": "response.create", "input": "a"})
-        made.transport.feed(created())
-        made.transport.end(1006)
-        assert next(connection).type == "response.created"
-        with pytest.raises(ConnectionLostError) as caught:
-            next(connection)
-        assert caught.value.code == 1006
-        reconnect(made, 1)
-        made.transports[1].feed(created("resp_2"))
-        assert next(connection).type == "response.created"
-        connection.close()
-
-
-def test_it_gives_up_after_its_delays() -> None:
-    """1, 2, 4, 8, 16 s, then ReconnectError, then the end."""
-    with rig(*[None] * 7) as made:
-        connection = made.client.connect()
-        for transport in made.transports[1:]:
-            transport.connect_error = ConnectError("refused")
-        made.transport.end()
-        with pytest.raises(ConnectionLostError):
-            next(connection)
-        for delay in (1, 2, 4, 8, 16):
-            reconnect(made, delay)
-        with pytest.raises(ReconnectError) as caught:
-            next(connection)
-        assert caught.value.attempts == 5
-        assert connection.state == "closed"
-        assert [t.endpoint is not None for t in made.transports] == [True] * 6 + [False]
-
-
-def test_opening_does_not_start_the_count_again() -> None:
-    """A server that accepts and drops is left alone after five tries; an event resets."""
-    with rig(*[None] * 7, retry_delays=(1, 2)) as made:
-        connection = made.client.connect()
-        connection.send({"type": "response.create", "input": "a"})
-        made.transports[0].end()
-        reconnect(made, 1)
-        made.transports[1].settle()
-        made.transports[1].feed(created())
-        made.transports[1].end()
-        for index in (2, 3):
-            reconnect(made, index - 1)
-            made.transports[index].settle()
-            made.transports[index].end()
-        outcomes = [_outcome(connection) for _ in range(6)]
-        assert [type(x).__name__ for x in outcomes] == [
-            "ConnectionLostError",
-            "ResponseCreatedEvent",
-            "ConnectionLostError",
-            "ConnectionLostError",
-            "ConnectionLostError",
-            "ReconnectError",
-        ]
-
-
-def _outcome(connection: Any) -> Any:
-    try:
-        return next(connection)
-    except (ConnectionLostError, ReconnectError) as exc:
-        return exc
-
-
-def test_a_refused_key_ends_the_tries() -> None:
-    """Another attempt would get the same answer."""
-    with rig(None, None) as made:
-        connection = made.client.connect()
-        made.transports[1].connect_error = ConnectError("401", status=401)
-        made.transport.end()
-        with pytest.raises(ConnectionLostError):
-            next(connection)
-        reconnect(made, 1)
-        with pytest.raises(ReconnectError) as caught:
-            next(connection)
-        assert isinstance(caught.value.__cause__, AuthenticationError)
-
-
 def test_a_final_close_is_not_repaired() -> None:
     """1008 would come again: the loss is told, then iteration ends."""
     with rig(None) as made:
@@ -215,40 +122,6 @@ def test_the_client_closes_its_connections() -> None:
             made.client.connect()
 
 
-def test_callbacks_hear_what_they_subscribed_to() -> None:
-    """By type, by "*", of opening and closing; until they unsubscribe."""
-    heard: list[Any] = []
-    with rig(None, None) as made, made.client.connect() as connection:
-        stop = connection.on("response.created", lambda event: heard.append(event.type))
-        connection.on("*", lambda event: heard.append("*"))
-        connection.on("close", lambda info: heard.append(info.code))
-        connection.on("open", lambda report: heard.append(report.link))
-        told: SimpleQueue[Any] = SimpleQueue()
-        connection.on("keepalive", told.put)
-        made.transport.feed(created(), {"type": "keepalive"})
-        told.get(timeout=10)
-        stop()
-        stop()
-        made.transport.feed(created("resp_2"))
-        made.transport.end(1001)
-        reconnect(made, 1)
-        made.transports[1].feed({"type": "keepalive"})
-        told.get(timeout=10)
-    # "*" comes after the type's own callbacks; the last one may not have been told yet.
-    assert heard[:6] == ["response.created", "*", "*", "*", 1001, 2]
-
-
-def test_a_callback_that_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """The others still hear."""
-    with rig(None) as made, made.client.connect() as connection:
-        ready: SimpleQueue[Any] = SimpleQueue()
-        connection.on("keepalive", lambda event: 1 // 0)
-        connection.on("keepalive", ready.put)
-        made.transport.feed({"type": "keepalive"})
-        assert ready.get(timeout=10).type == "keepalive"
-    assert "a callback of 'keepalive' raised" in caplog.text
-
-
 def test_an_error_without_a_listener_does_not_crash() -> None:
     """It is an event like others."""
     with rig(None) as made, made.client.connect() as connection:
@@ -256,67 +129,6 @@ def test_an_error_without_a_listener_does_not_crash() -> None:
         made.transport.feed(refusal("invalid_type"))
         assert next(connection).type == "error"
         assert connection.is_connected
-
-
-def test_the_latest_response_is_known_until_it_is_lost() -> None:
-    """Of each lane, and of all."""
-    with rig(None, None) as made, made.client.connect() as connection:
-        lane = connection.lane("a")
-        connection.send({"type": "response.create", "input": "a"})
-        lane.send({"type": "response.create", "input": "b"})
-        made.transport.feed(created(), completed(store=False))
-        made.transport.feed(created("resp_2", lane="a"), completed("resp_2", lane="a"))
-        assert [event.type for event in (next(connection), next(connection))][1].endswith("ed")
-        made.transport.settle()
-        assert (lane.previous_response_id, connection.previous_response_id) == ("resp_2", "resp_2")
-        assert connection.lane("b").previous_response_id is None
-        made.transport.end()
-        with pytest.raises(ConnectionLostError):
-            list(connection)
-        assert connection.previous_response_id == "resp_2"
-
-
-def test_a_lane_reads_and_writes_its_own() -> None:
-    """Its name travels with the create; others' events do not reach it."""
-    with rig(None) as made, made.client.connect() as connection:
-        lane = connection.lane("left")
-        lane.send({"type": "response.create", "input": "a"})
-        assert made.transport.next_command()["stream_id"] == "left"
-        made.transport.feed({"type": "keepalive"}, created("resp_1", lane="left"))
-        assert next(lane).type == "response.created"
-        assert iter(lane) is lane
-
-
-@pytest.mark.parametrize("name", ["", "a b", "x" * 257, "ü"])
-def test_a_bad_lane_name_is_refused(name: str) -> None:
-    """The server would answer invalid_stream_id."""
-    with rig(None) as made, made.client.connect() as connection, pytest.raises(UsageError):
-        connection.lane(name)
-
-
-def test_warm_up_waits_for_its_response() -> None:
-    """Beside what else runs; its id can be continued."""
-    answer = [created("resp_w"), completed("resp_w", output=[])]
-    with rig(lambda command: answer) as made, made.client.connect() as connection:
-        response = connection.warm_up("m", instructions="Be brief.", metadata={"a": "b"})
-        command = made.transport.next_command()
-        assert (command["generate"], command["instructions"]) == (False, "Be brief.")
-        assert response.id == connection.previous_response_id == "resp_w"
-        assert response.report is not None
-        assert response.report.input_mode == "warm"
-
-
-def test_a_warm_up_needs_an_open_connection() -> None:
-    """And is not replayed: the loss is the user's to see."""
-    with rig(None) as made:
-        connection = made.client.connect()
-        call = Call(lambda: connection.warm_up("m"))
-        made.transport.next_command()
-        connection.close()
-        with pytest.raises(Exception, match=r"cancelled|closed"):
-            call.result()
-        with pytest.raises(ClosedError):
-            connection.warm_up("m")
 
 
 def test_receive_has_a_timeout() -> None:
@@ -374,20 +186,6 @@ def test_a_dropped_connection_is_collected() -> None:
         made.transport.wait_until_aborted()
 
 
-def test_a_connection_dropped_while_reconnecting_is_collected() -> None:
-    """The reconnector does not keep it, and makes no further attempt."""
-    with rig(None, None) as made:
-        connection = made.client.connect()
-        made.transport.end()
-        with pytest.raises(ConnectionLostError):
-            next(connection)
-        gone = weakref.ref(connection)
-        del connection
-        gc.collect()
-        assert gone() is None
-        assert made.transports[1].endpoint is None
-
-
 def test_any_command_may_be_sent() -> None:
     """Steering, and what comes after it, as typed objects too."""
     with rig(None) as made, made.client.connect() as connection:
@@ -427,23 +225,6 @@ def test_closing_while_it_opens_says_nothing_on_the_wire() -> None:
         assert made.transport.closes == []
 
 
-def test_a_turn_behind_another_on_its_lane_waits_its_turn() -> None:
-    """first_event counts from the head of the lane, and its end spares the neighbour."""
-    timeouts = Timeouts(ping_interval=None)
-    with rig(None, timeouts=timeouts) as made, made.client.connect() as connection:
-        connection.send({"type": "response.create", "input": "long"})
-        made.transport.feed(created())
-        warming = Call(lambda: connection.warm_up("m"))
-        made.transport.next_command()
-        made.transport.next_command()
-        for _ in range(200):
-            made.clock.wait_for_waiters(within=0.5)
-            made.clock.advance(0.5)
-        made.transport.feed(completed(), *turn("", "resp_w"))
-        assert warming.result().id == "resp_w"
-        assert not made.transport.is_aborted
-
-
 def test_iteration_goes_on_after_an_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told once; then there is room again."""
     monkeypatch.setattr(Mailbox.__init__, "__kwdefaults__", {"limit": 300})
@@ -479,98 +260,9 @@ def test_hooks_and_counts_see_connections_too() -> None:
     ]
 
 
-def test_a_token_that_cannot_be_had_now_may_be_had_later() -> None:
-    """What a callable of the user raises counts as a failed attempt."""
-    outcomes = iter(["sk-one", OSError("no route"), "sk-two"])
-
-    def token() -> str:
-        outcome = next(outcomes)
-        if isinstance(outcome, OSError):
-            raise outcome
-        return outcome
-
-    with rig(None, None, None, api_key=token) as made:
-        connection = made.client.connect()
-        made.transport.end()
-        reconnect(made, 1)
-        reconnect(made, 2)
-        made.transports[2].settle()
-        assert connection.is_connected
-        connection.close()
-
-
 def test_a_command_that_is_too_large_is_not_sent() -> None:
     """The frame would be refused, and the connection with it."""
     with rig(None, max_request_bytes=100) as made, made.client.connect() as connection:
         with pytest.raises(RequestTooLargeError, match="max_request_bytes"):
             connection.send({"type": "response.create", "input": "x" * 100})
         assert made.transport.sent == []
-
-
-def test_without_a_thread_to_reconnect_the_connection_gives_up() -> None:
-    """And says so, rather than stay reconnecting for ever."""
-    with rig(None) as made:
-        connection = made.client.connect()
-        broken = Mock(side_effect=RuntimeError("can't start new thread"))
-        with patch.object(Reconnector, "schedule", broken):
-            made.transport.end()
-            assert [type(_outcome(connection)).__name__ for _ in range(2)] == [
-                "ConnectionLostError",
-                "ReconnectError",
-            ]
-        assert connection.state == "closed"
-
-
-def test_a_link_that_finds_no_reader_is_tried_again_once() -> None:
-    """Its own end has scheduled that; nothing is opened twice, nothing is left over."""
-    with rig(None, None, None) as made:
-        connection = made.client.connect()
-        start = Threads.start
-
-        def refusing(threads: Threads, role: str, target: Any) -> None:
-            if role == "reader-2":
-                raise RuntimeError("can't start new thread")
-            start(threads, role, target)
-
-        with patch.object(Threads, "start", refusing):
-            made.transport.end()
-            reconnect(made, 1)
-            made.transports[1].wait_until_disposed()
-            reconnect(made, 2)
-            made.transports[2].settle()
-        assert connection.is_connected
-        assert made.client.stats().links == 1
-        connection.close()
-
-
-def test_a_loss_is_told_by_its_code_not_as_a_cancelled_turn() -> None:
-    """The server closed; nobody here cancelled anything."""
-    with rig(None) as made:
-        connection = made.client.connect()
-        call = Call(lambda: connection.warm_up("m"))
-        made.transport.next_command()
-        made.transport.end(1008, "policy")
-        with pytest.raises(ConnectionLostError) as caught:
-            call.result()
-        assert (caught.value.close_code, caught.value.close_reason) == (1008, "policy")
-
-
-def test_the_age_limit_reaches_whoever_warms_up() -> None:
-    """A connection has no other link to go to at once."""
-    answer = [refusal("websocket_connection_limit_reached", status=400)]
-    with rig(lambda command: answer, None) as made:
-        connection = made.client.connect()
-        with pytest.raises(ConnectionLimitError):
-            connection.warm_up("m")
-        connection.close()
-
-
-def test_the_last_close_is_told_before_the_dispatcher_goes() -> None:
-    """Also when the user closes."""
-    for _ in range(20):
-        with rig(None) as made:
-            connection = made.client.connect()
-            told: SimpleQueue[Any] = SimpleQueue()
-            connection.on("close", told.put)
-            connection.close()
-            assert told.get(timeout=10).code == 1000
