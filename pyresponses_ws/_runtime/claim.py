@@ -42,7 +42,12 @@ class Claim:
 
     def leave(self) -> None:
         """Give the attempt up: nothing of it reaches anybody any more. Idempotent."""
-        self._links.abandon(self.link, self.mailbox)
+        try:
+            self._links.abandon(self.link, self.mailbox)
+        except BaseException:
+            # Interrupted half-way: the keeper does it whole.
+            self.drop()
+            raise
 
     def cancel(self) -> None:
         """Wake the waiter, and have the attempt given up soon."""

@@ -90,15 +90,19 @@ class Delivery:
         After a terminal event ``is_over`` is True; an ``error`` event raises instead.
         """
         try:
-            while True:
+            while not self.claim.is_over:
                 if self.claim.is_cancelled:
                     raise cancelled_error()
-                while not self._events:
+                if not self._events:
                     self._events.extend(self._receive())
+                    continue
                 event = self._events.popleft()
                 self.turn.receive_event(event)
                 if self.turn.ending is None or self._settle():
                     return event
+            # Answered in the middle of a replay whose send failed.
+            assert self.turn.ending is not None
+            return self.turn.ending.event
         except BaseException as exc:
             self._clean_up(exc)
             raise
@@ -206,8 +210,11 @@ class Delivery:
     # --- receiving ----------------------------------------------------------------------------
 
     def _receive(self) -> list[Event]:
-        """Wait for events, sending again where the table says so. Raises what ends the turn."""
-        while True:
+        """Wait for events, sending again where the table says so. Raises what ends the turn.
+
+        Nothing is returned when a send has ended the turn.
+        """
+        while not self.is_over:
             try:
                 letter = self.claim.mailbox.get(self._timers.deadline(self._clock.now()))
             except Empty:
@@ -218,6 +225,7 @@ class Delivery:
                 return letter.events
             self._open_letter(letter)
             self._send_until_out()
+        return []
 
     def _open_letter(self, letter: Letter) -> None:
         """Raise what the letter says, or return when the turn may be sent again."""
@@ -302,7 +310,7 @@ class Delivery:
         self._decision = decision
         self._is_replay |= decision.action is Action.REPLAY
         self._may_charge_twice |= decision.possible_duplicate_charge
-        self._leave()
+        self.claim.leave()
         attempts = self.report.attempts
         retry = RetryReport(row=decision.row, delay=decision.delay, attempts=attempts)
         call_hook(config.hooks.on_retry, retry)
@@ -358,19 +366,11 @@ class Delivery:
     def _clean_up(self, exc: BaseException | None) -> None:
         """Let go of everything after whatever ended the turn early, and tell the exception."""
         try:
-            self._leave()
+            self.claim.leave()
             self._take_the_rest()
             self._set_facts(exc)
         finally:
             self._end()
-
-    def _leave(self) -> None:
-        try:
-            self.claim.leave()
-        except BaseException:
-            # Interrupted half-way: the keeper does it whole.
-            self.claim.drop()
-            raise
 
     def _take_the_rest(self) -> None:
         """Count in what had arrived, for the partial output."""

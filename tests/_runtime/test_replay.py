@@ -212,3 +212,16 @@ def test_the_age_limit_moves_the_turn_to_a_new_link() -> None:
         response = made.client.create(model="m", input="a")
         assert response.output_text == "a"
         made.transport.wait_until_aborted()
+
+
+def test_a_replay_may_be_answered_though_its_send_fails() -> None:
+    """The turn is over then; nobody waits for more."""
+    with rig(None, None) as made:
+        second = made.transports[1]
+        second.send_error = ConnectionLostError("reset")
+        call = create(made)
+        made.transport.next_command()
+        second.feed(*turn("late"))
+        second.end(1000)
+        cut(made)
+        assert call.result().output_text == "late"
