@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from pyresponses_ws import events, items
 from pyresponses_ws._runtime.delivery import Delivery
 from pyresponses_ws._runtime.dialer import Dialer
 from pyresponses_ws._runtime.history import HistorySizes
@@ -27,6 +28,7 @@ from pyresponses_ws.config import (
 )
 from pyresponses_ws.connection import Connection
 from pyresponses_ws.errors import ConfigError
+from pyresponses_ws.lazy import load_all
 from pyresponses_ws.prepare import prepare_turn
 from pyresponses_ws.report import ClientStats
 from pyresponses_ws.stream import ResponseStream
@@ -35,6 +37,11 @@ if TYPE_CHECKING:
     from pyresponses_ws._runtime.clock import Clock
     from pyresponses_ws._transport.base import Transport
     from pyresponses_ws.items import Response
+
+# Now, and not with the first event of each kind: Ctrl-C in the middle of an import leaves the lock
+# of that module held, and a reader that needs the module then would wait for ever.
+load_all(events.__name__, events.HOMES)
+load_all(items.__name__, items.HOMES)
 
 
 class _Default:

@@ -30,3 +30,9 @@ def lazy_names(
         return sorted({*namespace, *home_of})
 
     return sorted(home_of), load, names
+
+
+def load_all(package: str, homes: Iterable[str]) -> None:
+    """Load every module of such a package now."""
+    for module in homes:
+        importlib.import_module(f"{package}.{module}")

@@ -14,6 +14,7 @@ follow from it, and this module takes care of both:
 from __future__ import annotations
 
 import importlib
+import sys
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
@@ -285,9 +286,14 @@ class Family:
 
 @cache
 def _load(place: str) -> type[WireModel]:
-    """Import ``module:Class``."""
+    """Find ``module:Class``, importing the module if that was not done yet.
+
+    Not by importing a loaded one again: that takes the import system's locks, and an import that
+    Ctrl-C cut short elsewhere may have left them held.
+    """
     module, _, name = place.partition(":")
-    return cast("type[WireModel]", getattr(importlib.import_module(module), name))
+    found = getattr(sys.modules.get(module), name, None)
+    return cast("type[WireModel]", found or getattr(importlib.import_module(module), name))
 
 
 def decoder_of(hint: Any) -> Decoder | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -234,3 +236,18 @@ def test_a_conversation_with_tools_over_the_embedded_server() -> None:
         assert (call.type, call.name) == ("function_call", "look")
         assert "a lake" in second.output_text
         assert (second.report.link, second.report.reused_link) == (1, True)
+
+
+def test_no_vocabulary_is_loaded_after_the_client() -> None:
+    """An import that Ctrl-C cuts short would leave a lock that readers wait for."""
+    script = (
+        "import sys, pyresponses_ws.client; from pyresponses_ws import codec, events, items\n"
+        "before = set(sys.modules)\n"
+        "for kind in codec.EVENTS.tags: codec.parse_event({'type': kind})\n"
+        "for kind in codec.ITEMS.tags: codec.decode_item({'type': kind})\n"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout.strip() == "[]"

@@ -65,9 +65,9 @@ class Delivery:
         self._close: Close | None = None
         # Events taken from the mailbox and not handed over yet.
         self._events: deque[Event] = deque()
-        finalizer = weakref.finalize(self, self.claim.drop)
+        self._finalizer = weakref.finalize(self, self.claim.drop)
         # At exit the pool cuts every link anyway.
-        finalizer.atexit = False
+        self._finalizer.atexit = False
 
     # --- what the consumer calls --------------------------------------------------------------
 
@@ -359,6 +359,9 @@ class Delivery:
         if self.is_over:
             return
         self.claim.is_over = True
+        # Now, since Python swallows a Ctrl-C that meets a finalizer or a callback of a weak set.
+        self._finalizer.detach()
+        self._links.leave(self.claim)
         self.report.total_ms = (self._clock.now() - self._timers.started_at) * 1000
         self._links.tally.turn_ended(attempts=self.report.attempts)
         call_hook(self._links.config.hooks.on_turn_end, self.report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pyresponses_ws._protocol.recovery import Action
+from pyresponses_ws._runtime.claim import Claim
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
 from pyresponses_ws._runtime.session import Session
@@ -58,6 +59,9 @@ class LaneSource(LinkSource):
             progress_timeout=self.config.timeouts.send,
             timeout=timeout,
         )
+
+    def leave(self, claim: Claim) -> None:
+        """Nothing is kept of the turns of a lane."""
 
     def abandon(self, link: Link | None, mailbox: Mailbox) -> None:
         for each in [link] if link is not None else self._session.links():

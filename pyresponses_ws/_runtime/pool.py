@@ -132,6 +132,10 @@ class Pool(LinkSource):
             self.check_open()
             self._claims.add(claim)
 
+    def leave(self, claim: Claim) -> None:
+        with self._lock:
+            self._claims.discard(claim)
+
     def refuse(self) -> None:
         """Take no new turn from now on."""
         with self._lock:

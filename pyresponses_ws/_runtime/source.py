@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pyresponses_ws._protocol.recovery import Action
 from pyresponses_ws._runtime.clock import Clock
@@ -14,6 +15,9 @@ from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
 from pyresponses_ws._runtime.tally import Tally
 from pyresponses_ws.config import ClientConfig, Replay
+
+if TYPE_CHECKING:
+    from pyresponses_ws._runtime.claim import Claim
 
 
 class LinkSource(ABC):
@@ -80,6 +84,10 @@ class LinkSource(ABC):
     @abstractmethod
     def send(self, link: Link, mailbox: Mailbox, payload: bytes, *, timeout: float | None) -> None:
         """Send the turn's request on the leased link. Raises SendError, ClosedError."""
+
+    @abstractmethod
+    def leave(self, claim: Claim) -> None:
+        """Forget a turn that is over."""
 
     @abstractmethod
     def abandon(self, link: Link | None, mailbox: Mailbox) -> None:

@@ -222,23 +222,32 @@ STORM = """
 import json, random, signal, sys, threading
 from pyresponses_ws import ResponsesClient
 
-rng, wrong, interrupts = random.Random(7), [], 0
-signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+rng, wrong, interrupts, is_armed = random.Random(7), [], 0, False
+
+def press(*_):
+    # Only inside the try below: the script itself must not be hit.
+    if is_armed:
+        raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, press)
 client = ResponsesClient("key", base_url=sys.argv[1])
 for number in range(400):
     marker = f"storm {number}"
     try:
+        is_armed = True
         signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.00005, 0.0015))
         if number % 2:
             text = client.create(model="m", input=marker).output_text
         else:
             with client.stream(model="m", input=marker) as stream:
                 text = "".join(stream.text_deltas())
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        is_armed = False
         if text != marker:
             wrong.append([marker, text])
     except KeyboardInterrupt:
         interrupts += 1
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    is_armed = False
 calm = client.create(model="m", input="calm").output_text
 running = client.stats().turns_running
 client.close(timeout=1)
