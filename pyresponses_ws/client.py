@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from pyresponses_ws import events, items
 from pyresponses_ws._runtime.delivery import Delivery
 from pyresponses_ws._runtime.dialer import Dialer
+from pyresponses_ws._runtime.farewell import CLIENT_CLOSED
 from pyresponses_ws._runtime.history import HistorySizes
-from pyresponses_ws._runtime.pool import CLIENT_CLOSED, Pool
+from pyresponses_ws._runtime.pool import Pool
 from pyresponses_ws._runtime.reconnector import Reconnector
 from pyresponses_ws._runtime.session import Session
 from pyresponses_ws._runtime.threads import Threads
@@ -168,9 +169,7 @@ class ResponsesClient:
         """
         if stream:
             return self.stream(timeout=timeout, **turn)
-        limit = self._config.timeouts.create_total
-        delivery = self._begin(turn, limit if isinstance(timeout, _Default) else timeout)
-        return delivery.result()
+        return self._begin(turn, timeout, default=self._config.timeouts.create_total).result()
 
     def stream(self, *, timeout: Timeout = _DEFAULT, **turn: Any) -> ResponseStream:
         """Send a turn and return the iterator of its events; see :meth:`create`.
@@ -178,10 +177,7 @@ class ResponsesClient:
         ``timeout`` defaults to ``Timeouts.total``, which is no limit.
         """
         turn.pop("stream", None)
-        limit = self._config.timeouts.total
-        return ResponseStream(
-            self._begin(turn, limit if isinstance(timeout, _Default) else timeout)
-        )
+        return ResponseStream(self._begin(turn, timeout, default=self._config.timeouts.total))
 
     def warm_up(self, *, timeout: Timeout = _DEFAULT, **turn: Any) -> Response:
         """Have the server prepare a turn's state without output (``generate: false``).
@@ -225,7 +221,10 @@ class ResponsesClient:
         for session in sessions:
             session.end_close(CLIENT_CLOSED)
 
-    def _begin(self, turn: Mapping[str, Any], total: float | None) -> Delivery:
+    def _begin(
+        self, turn: Mapping[str, Any], timeout: Timeout, *, default: float | None
+    ) -> Delivery:
+        total = default if isinstance(timeout, _Default) else timeout
         check_seconds("timeout", total, optional=True)
         request = prepare_turn(turn, max_bytes=self._config.max_request_bytes)
         delivery = Delivery(self._pool, self._sizes, request, total=total)

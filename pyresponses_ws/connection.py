@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pyresponses_ws._runtime.clock import Empty
 from pyresponses_ws._runtime.delivery import Delivery
+from pyresponses_ws._runtime.farewell import CLIENT_CLOSED
 from pyresponses_ws._runtime.lane import LaneSource
 from pyresponses_ws._runtime.mailbox import Batch, Cancelled, Failed, Letter, Lost
 from pyresponses_ws._runtime.session import Session
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 State = Literal["idle", "connecting", "open", "reconnecting", "closed"]
 Command = Mapping[str, Any] | WireModel
 
-#: RFC 6455 section 7.4.1: a normal closure.
-NORMAL_CLOSURE = 1000
 #: What the server accepts as ``stream_id``.
 _LANE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 
@@ -214,7 +213,7 @@ class Connection(Lane):
             raise UsageError(f"callback must be callable, got {type(callback).__name__}")
         return self._session.listeners.add(name, callback)
 
-    def close(self, code: int = NORMAL_CLOSURE, reason: str = "Client closed") -> None:
+    def close(self, code: int = CLIENT_CLOSED.code, reason: str = CLIENT_CLOSED.reason) -> None:
         """Close for good, or abort a connect that is under way. Idempotent; any thread.
 
         No event comes after. Waits about a second at most for the peer's answer.

@@ -7,8 +7,8 @@ from typing import Any
 
 from pyresponses_ws import codec
 from pyresponses_ws._protocol.recovery import is_effect_free
-from pyresponses_ws._runtime.request import TurnRequest
-from pyresponses_ws.errors import ConfigError, RequestTooLargeError, UsageError
+from pyresponses_ws._runtime.request import TurnRequest, encode_command
+from pyresponses_ws.errors import ConfigError, UsageError
 
 
 def prepare_turn(
@@ -23,16 +23,14 @@ def prepare_turn(
     command = {"type": "response.create", **_wire_fields(turn)}
     if lane is not None:
         command["stream_id"] = lane
-    payload = codec.dumps(command)
-    if len(payload) > max_bytes:
-        raise RequestTooLargeError(
-            f"the request has {len(payload):,} bytes, above max_request_bytes ({max_bytes:,}); "
-            "send less input, or refer to files by id"
-        )
+    payload = encode_command(command, max_bytes=max_bytes)
     rest = codec.dumps({key: value for key, value in command.items() if key != "input"})
     return TurnRequest(
         payload=payload,
-        is_effect_free=is_effect_free(_plain_effects(command)),
+        # The input as it is: it may add tools, and a copy of a long history would cost too much.
+        is_effect_free=is_effect_free(
+            {**codec.loads(rest.decode()), "input": command.get("input")}
+        ),
         is_warm_up=command.get("generate") is False,
         previous_response_id=command.get("previous_response_id"),
         input_bytes=len(payload) - len(rest),
@@ -53,11 +51,3 @@ def _wire_fields(turn: Mapping[str, Any]) -> dict[str, Any]:
     if "stream_id" in fields:
         raise UsageError("stream_id is chosen by the client; use client.connect().lane(name)")
     return fields
-
-
-def _plain_effects(command: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that decide about effects; all but the input as plain JSON."""
-    named = {key: command[key] for key in ("tools", "conversation", "prompt") if key in command}
-    plain: dict[str, Any] = codec.loads(codec.dumps(named).decode())
-    # The input as it is: it may add tools, and a copy of a long history would cost too much.
-    return {**plain, "input": command.get("input")}

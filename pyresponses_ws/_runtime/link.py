@@ -51,8 +51,8 @@ class Owner(Protocol):
     def link_opened(self, link: Link) -> None:
         """It is connected, and its reader starts next. What this raises ends the opening."""
 
-    def link_received(self, link: Link, events: list[Event], size: int) -> None:
-        """Every event in order, whosever it is. On the reader thread."""
+    def link_received(self, link: Link, events: list[Event], texts: Sequence[str]) -> None:
+        """Every event in order, whosever it is, and its text. On the reader thread."""
 
     def link_ended(self, link: Link) -> None:
         """The link is closed; its turns know already. On the reader thread."""
@@ -341,7 +341,7 @@ class Link:
             fault = exc
         owner = self._owner()
         if owner is not None and events:
-            owner.link_received(self, events, _count_bytes(texts[: len(events)]))
+            owner.link_received(self, events, texts[: len(events)])
         if fault is not None:
             raise fault
 
@@ -354,7 +354,7 @@ class Link:
         finally:
             for (sinks, start), (_, end) in pairwise(runs):
                 for sink in sinks:
-                    sink.put(events[start:end], _count_bytes(texts[start:end]))
+                    sink.put(events[start:end], count_bytes(texts[start:end]))
 
     def _route(self, events: list[Event], runs: list[_Run]) -> None:
         """Group neighbours that go to the same sinks. Requires holding _lock.
@@ -392,5 +392,6 @@ class Link:
             self.transport.abort()
 
 
-def _count_bytes(texts: Sequence[str]) -> int:
+def count_bytes(texts: Sequence[str]) -> int:
+    """Bytes of UTF-8 that the texts came in."""
     return len("".join(texts).encode())

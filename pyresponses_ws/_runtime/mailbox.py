@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from pyresponses_ws._runtime.clock import Clock
+from pyresponses_ws._runtime.threads import Threads
 from pyresponses_ws._transport.base import Close
 from pyresponses_ws.errors import ResponsesWSError
 from pyresponses_ws.events import Event
@@ -74,9 +74,9 @@ class Mailbox:
     and from a finalizer, since they take no lock.
     """
 
-    def __init__(self, clock: Clock, queue: Any, *, limit: int = MAILBOX_BYTES) -> None:
-        self._clock = clock
-        self._queue = queue
+    def __init__(self, threads: Threads, *, limit: int = MAILBOX_BYTES) -> None:
+        self._clock = threads.clock
+        self._queue = threads.queue()
         self._limit = limit
         # Bytes ever put; written by the reader only.
         self._put_bytes = 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pyresponses_ws._protocol.recovery import Action
 from pyresponses_ws._runtime.claim import Claim
 from pyresponses_ws._runtime.dialer import Dialer
+from pyresponses_ws._runtime.farewell import CLIENT_CLOSED, GOODBYE_WAIT, cut_all
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
 from pyresponses_ws._runtime.source import LinkSource
@@ -16,22 +17,6 @@ from pyresponses_ws._transport.base import Close
 from pyresponses_ws.config import Replay
 from pyresponses_ws.errors import ClosedError
 from pyresponses_ws.events import Event
-
-#: RFC 6455 section 7.4.1: a normal closure.
-NORMAL_CLOSURE = 1000
-CLIENT_CLOSED = Close(code=NORMAL_CLOSURE, reason="Client closed")
-#: Seconds that a peer gets to answer our close frame.
-_GOODBYE_WAIT = 1.0
-
-
-def _shut_all(pid: int, links: list[Link]) -> None:
-    """Cut every link of a pool that nobody holds any more. A finalizer: no lock, no thread.
-
-    A forked child must leave its parent's sockets alone.
-    """
-    if os.getpid() == pid:
-        for link in list(links):
-            link.transport.abort()
 
 
 class Pool(LinkSource):
@@ -46,7 +31,7 @@ class Pool(LinkSource):
         # Of turns that run; weak, so that a dropped turn can go.
         self._claims: weakref.WeakSet[Claim] = weakref.WeakSet()
         self._is_closed = False
-        self._finalizer = weakref.finalize(self, _shut_all, os.getpid(), self._links)
+        self._finalizer = weakref.finalize(self, cut_all, os.getpid(), self._links)
 
     @property
     def remedies(self) -> frozenset[Action]:
@@ -154,7 +139,7 @@ class Pool(LinkSource):
         deadline = self.clock.now() + timeout
         for link in links:
             wait = max(0.0, deadline - self.clock.now())
-            link.ended.wait(min(wait, _GOODBYE_WAIT) if link.is_quiet else wait)
+            link.ended.wait(min(wait, GOODBYE_WAIT) if link.is_quiet else wait)
         with self._lock:
             claims, links = list(self._claims), list(self._links)
         for claim in claims:
@@ -164,7 +149,7 @@ class Pool(LinkSource):
         for link in links:
             link.abort(CLIENT_CLOSED)
         for link in links:
-            link.ended.wait(_GOODBYE_WAIT)
+            link.ended.wait(GOODBYE_WAIT)
 
     # --- Owner of the links -------------------------------------------------------------------
 
@@ -173,7 +158,7 @@ class Pool(LinkSource):
         if self._is_closed:
             link.retire()
 
-    def link_received(self, link: Link, events: list[Event], size: int) -> None:
+    def link_received(self, link: Link, events: list[Event], texts: Sequence[str]) -> None:
         """Turns have mailboxes; nothing else is wanted here."""
 
     def link_ended(self, link: Link) -> None:

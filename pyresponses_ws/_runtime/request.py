@@ -1,9 +1,13 @@
-"""A turn that is ready to send."""
+"""A turn that is ready to send, and the frame of a command."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from pyresponses_ws import codec
+from pyresponses_ws.errors import RequestTooLargeError
 from pyresponses_ws.report import InputMode
 
 
@@ -24,3 +28,14 @@ class TurnRequest:
         if self.is_warm_up:
             return "warm"
         return "full" if self.previous_response_id is None else "delta"
+
+
+def encode_command(command: Mapping[str, Any], *, max_bytes: int) -> bytes:
+    """The frame of a command. Raises UsageError for what is no JSON, and RequestTooLargeError."""
+    payload = codec.dumps(command)
+    if len(payload) > max_bytes:
+        raise RequestTooLargeError(
+            f"the request has {len(payload):,} bytes, above max_request_bytes ({max_bytes:,}); "
+            "send less input, or refer to files by id"
+        )
+    return payload

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import random
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
-from pyresponses_ws import codec
 from pyresponses_ws._protocol.backoff import Backoff
 from pyresponses_ws._protocol.latest import LatestResponses
 from pyresponses_ws._protocol.link import (
@@ -23,9 +23,11 @@ from pyresponses_ws._protocol.link import (
 from pyresponses_ws._protocol.machine import advance
 from pyresponses_ws._runtime.dialer import Dialer
 from pyresponses_ws._runtime.dispatcher import EVERY, Listeners
-from pyresponses_ws._runtime.link import Link, SendError
+from pyresponses_ws._runtime.farewell import GOODBYE_WAIT, cut_all
+from pyresponses_ws._runtime.link import Link, SendError, count_bytes
 from pyresponses_ws._runtime.mailbox import Discard, Mailbox
 from pyresponses_ws._runtime.reconnector import Reconnector
+from pyresponses_ws._runtime.request import encode_command
 from pyresponses_ws._transport.base import Close
 from pyresponses_ws.errors import (
     APIError,
@@ -33,21 +35,9 @@ from pyresponses_ws.errors import (
     ConfigError,
     ConnectionLostError,
     ReconnectError,
-    RequestTooLargeError,
 )
 from pyresponses_ws.events import Event
 from pyresponses_ws.report import CloseInfo
-
-#: Seconds that a peer gets to answer our close frame.
-_GOODBYE_WAIT = 1.0
-
-
-def _shut(pid: int, links: list[Link], reconnector: Reconnector) -> None:
-    """Cut the link of a session that nobody holds any more. A finalizer: no lock, no thread."""
-    if os.getpid() == pid:
-        for link in list(links):
-            link.transport.abort()
-        reconnector.wake()
 
 
 class Session:
@@ -75,7 +65,8 @@ class Session:
         self._is_finished = False
         # Who reads which lane; None is the iteration over everything.
         self._inboxes: dict[str | None, Mailbox] = {}
-        self._finalizer = weakref.finalize(self, _shut, os.getpid(), self._links, reconnector)
+        weakref.finalize(self, cut_all, os.getpid(), self._links)
+        weakref.finalize(self, reconnector.wake)
 
     # --- state --------------------------------------------------------------------------------
 
@@ -182,12 +173,7 @@ class Session:
 
     def send(self, command: dict[str, Any]) -> None:
         """Send one command. Raises ClosedError, RequestTooLargeError, ConnectionLostError."""
-        payload = codec.dumps(command)
-        limit = self.dialer.config.max_request_bytes
-        if len(payload) > limit:
-            raise RequestTooLargeError(
-                f"the command has {len(payload):,} bytes, above max_request_bytes ({limit:,})"
-            )
+        payload = encode_command(command, max_bytes=self.dialer.config.max_request_bytes)
         link, patience = self.current_link(), self.dialer.config.timeouts.send
         try:
             if command.get("type") == "response.create":
@@ -209,12 +195,8 @@ class Session:
         """The mailbox of a lane, buffering from its first use; None reads every lane."""
         with self._lock:
             if lane not in self._inboxes:
-                self._inboxes[lane] = self.make_mailbox()
+                self._inboxes[lane] = Mailbox(self.dialer.threads)
             return self._inboxes[lane]
-
-    def make_mailbox(self) -> Mailbox:
-        threads = self.dialer.threads
-        return Mailbox(threads.clock, threads.queue())
 
     # --- Owner of the links -------------------------------------------------------------------
 
@@ -227,7 +209,7 @@ class Session:
             self._was_opened = True
         self.listeners.tell("open", link.report())
 
-    def link_received(self, link: Link, events: list[Event], size: int) -> None:
+    def link_received(self, link: Link, events: list[Event], texts: Sequence[str]) -> None:
         """Note what came, and pass it on."""
         with self._lock:
             if self._state is ConnectionState.CLOSED:
@@ -237,6 +219,7 @@ class Session:
             for event in events:
                 self._latest.receive_event(event)
             inboxes = list(self._inboxes.items())
+        size = count_bytes(texts) if inboxes else 0
         for lane, inbox in inboxes:
             own = events if lane is None else [x for x in events if x.stream_id == lane]
             if own:
@@ -303,9 +286,9 @@ class Session:
     def end_close(self, close: Close) -> None:
         """Give the peer about a second for its answer, then cut the link."""
         for link in list(self._links):
-            link.ended.wait(_GOODBYE_WAIT)
+            link.ended.wait(GOODBYE_WAIT)
             link.abort(close)
-            link.ended.wait(_GOODBYE_WAIT)
+            link.ended.wait(GOODBYE_WAIT)
         self._reconnector.wake()
         if not self._has_link_to_tell:
             self.listeners.close()

@@ -46,7 +46,7 @@ class LinkSource(ABC):
 
     def make_mailbox(self) -> Mailbox:
         """A fresh mailbox on this source's clock."""
-        return Mailbox(self.clock, self.dialer.threads.queue())
+        return Mailbox(self.dialer.threads)
 
     @property
     @abstractmethod

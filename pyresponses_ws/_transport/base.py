@@ -13,6 +13,9 @@ from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
+#: Close code of RFC 6455 section 7.4.1 for "we are done here".
+NORMAL_CLOSURE = 1000
+
 #: Close code that RFC 6455 section 7.4.1 reserves for "no close frame came".
 ABNORMAL_CLOSURE = 1006
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -30,7 +31,7 @@ class Owner:
     def link_opened(self, link: Link) -> None:
         self.heard.append("opened")
 
-    def link_received(self, link: Link, events: list[Any], size: int) -> None:
+    def link_received(self, link: Link, events: list[Any], texts: Sequence[str]) -> None:
         self.heard += [event.type for event in events]
 
     def link_ended(self, link: Link) -> None:
@@ -61,7 +62,7 @@ class Rigged:
         self.threads.start("reader-1", partial(read, link))
 
     def mailbox(self) -> Mailbox:
-        return Mailbox(self.threads.clock, self.threads.queue())
+        return Mailbox(self.threads)
 
 
 def test_its_owner_hears_everything_in_order() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from pyresponses_ws._runtime.mailbox import (
     Mailbox,
     Overflow,
 )
+from pyresponses_ws._runtime.threads import Threads
 from pyresponses_ws._transport.base import Close
 from pyresponses_ws.errors import ReconnectError
 from pyresponses_ws.testing.clock import ManualClock
@@ -25,8 +26,7 @@ EVENT = wire.delta("x")
 
 
 def mailbox(limit: int = 100) -> Mailbox:
-    queue: SimpleQueue[Any] = SimpleQueue()
-    return Mailbox(ManualClock(), queue, limit=limit)
+    return Mailbox(Threads(ManualClock()), limit=limit)
 
 
 def take(box: Mailbox) -> Any:
