@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.errors import engine_failed
+from pyresponses_ws.server.core.service import Service
 from pyresponses_ws.server.core.session import Run, Session
-from pyresponses_ws.server.core.store import ResponseStore
 from pyresponses_ws.server.core.turn import Turn
 from pyresponses_ws.server.core.wire import encode
 from pyresponses_ws.server.pump import EngineRoom, Pump
@@ -41,7 +40,7 @@ class Peer:
         send: SendMessage,
         *,
         owner: str,
-        store: ResponseStore,
+        service: Service,
         room: EngineRoom,
         max_message_bytes: int,
     ) -> None:
@@ -49,7 +48,7 @@ class Peer:
         self._send = send
         self._room = room
         self._max_message_bytes = max_message_bytes
-        self._session = Session(owner=owner, store=store, rng=random.Random())
+        self._session = Session(owner=owner, service=service)
         # Held while actions are done, so that they happen in the session's order.
         self._doing = asyncio.Lock()
         # Tasks of running turns; each removes itself.

@@ -9,8 +9,8 @@ from typing import Any
 from pyresponses_ws.server.core.builder import ResponseBuilder
 from pyresponses_ws.server.core.ids import Ids, Padding
 from pyresponses_ws.server.core.request import CreateRequest, parse_create
+from pyresponses_ws.server.core.service import Service
 from pyresponses_ws.server.core.session import Run, Session
-from pyresponses_ws.server.core.store import ResponseStore
 from pyresponses_ws.server.core.turn import Turn
 from pyresponses_ws.server.core.wire import encode
 from pyresponses_ws.server.engines.base import CancelToken, Delta, EngineRequest
@@ -53,11 +53,17 @@ def user(text: str) -> Frame:
     return {"type": "message", "role": "user", "content": text}
 
 
+def make_service() -> Service:
+    """Make what the connections of one server share, with a fixed seed."""
+    return Service(rng=random.Random(1))
+
+
 class Wire:
     """A session with its frames and running turns at hand."""
 
-    def __init__(self, *, owner: str = "me", store: ResponseStore | None = None) -> None:
-        self.session = Session(owner=owner, store=store or ResponseStore(), rng=random.Random(1))
+    def __init__(self, *, owner: str = "me", service: Service | None = None) -> None:
+        self.service = service or make_service()
+        self.session = Session(owner=owner, service=self.service)
         self.turns: list[Turn] = []
 
     def send(self, text: str | None = None, **fields: Any) -> list[Frame]:

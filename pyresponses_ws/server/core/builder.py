@@ -7,20 +7,22 @@ from typing import Any
 
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.errors import error_object
-from pyresponses_ws.server.core.ids import Ids, Padding
+from pyresponses_ws.server.core.ids import ID_PREFIXES, Ids, Padding
 from pyresponses_ws.server.core.items import (
     Body,
     OpenCall,
     OpenItem,
     OpenMessage,
     OpenReasoning,
+    WholeItem,
 )
 from pyresponses_ws.server.core.request import CreateRequest, Item
 from pyresponses_ws.server.core.response import close_response, open_response
 from pyresponses_ws.server.engines.base import (
     CallDelta,
+    Content,
     CutDelta,
-    Delta,
+    ItemDelta,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
@@ -45,6 +47,8 @@ class ResponseBuilder:
         self._number = 0
         self._open: OpenItem | None = None
         self._usage: UsageDelta | None = None
+        # Why the output is to end before its next item, and why it has ended unfinished.
+        self._stop: str | None = None
         self._cut: str | None = None
         #: Finished items, in order.
         self.output: list[Item] = []
@@ -56,14 +60,38 @@ class ResponseBuilder:
         bodies = ("response.created", "response.in_progress")
         return self._number_all({"type": kind, "response": self.response} for kind in bodies)
 
-    def add(self, delta: Delta) -> list[Body]:
+    def add(self, delta: Content) -> list[Body]:
         """Return the events of one delta; none once the output is cut."""
+        if self._stop is not None and self._opens_item(delta):
+            self._cut = self._cut or self._stop
         return [] if self._cut else self._number_all(self._take(delta))
+
+    def stop(self, reason: str) -> None:
+        """Cut the output where its next item would open: now, if none is open."""
+        self._stop = reason
+        if self._open is None:
+            self._cut = self._cut or reason
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more deltas change nothing; ``finish`` will end the response as incomplete."""
+        return self._cut is not None
+
+    def number(self, body: Body) -> Body:
+        """Add the envelope; ``type`` comes first, the rest by name (observed live)."""
+        body["sequence_number"] = self._number
+        self._number += 1
+        if self._request.lane is not None:
+            body["stream_id"] = self._request.lane
+        kind: Any = body.pop("type")
+        return {"type": kind, **dict(sorted(body.items()))}
 
     def finish(self, now: float) -> list[Body]:
         """Close what is open and return it with ``response.completed`` or ``incomplete``."""
         status = "incomplete" if self._cut else "completed"
-        events = self._number_all(self._close_item(status))
+        # A stop lets the open item finish; any other cut goes through it.
+        was_whole = self._cut == self._stop
+        events = self._number_all(self._close_item("completed" if was_whole else status))
         return [*events, *self._end(status, now=now)]
 
     def fail(self, error: APIError, now: float, *, with_error: bool = False) -> list[Body]:
@@ -89,7 +117,7 @@ class ResponseBuilder:
         )
         return self._number_all([{"type": f"response.{status}", "response": self.response}])
 
-    def _take(self, delta: Delta) -> Iterator[Body]:
+    def _take(self, delta: Content) -> Iterator[Body]:
         if isinstance(delta, UsageDelta):
             self._usage = delta
         elif isinstance(delta, CutDelta):
@@ -98,13 +126,14 @@ class ResponseBuilder:
             yield from self._take_call(delta)
         elif isinstance(delta, ReasoningDelta):
             yield from self._take_reasoning(delta)
+        elif isinstance(delta, ItemDelta):
+            yield from self._take_item(delta.item)
         else:
             yield from self._take_message(delta)
 
     def _take_message(self, delta: TextDelta | RefusalDelta) -> Iterator[Body]:
         message = self._open
         if not isinstance(message, OpenMessage):
-            yield from self._close_item("completed")
             message = OpenMessage(self._new_id("msg"))
             yield from self._open_item(message)
         part = "output_text" if isinstance(delta, TextDelta) else "refusal"
@@ -115,21 +144,37 @@ class ResponseBuilder:
     def _take_reasoning(self, delta: ReasoningDelta) -> Iterator[Body]:
         item = self._open
         if not isinstance(item, OpenReasoning):
-            yield from self._close_item("completed")
             wants_secret = _ENCRYPTED in self._request.settings.get("include", ())
             make_secret = self._ids.new_secret if wants_secret else None
             item = OpenReasoning(self._new_id("rs"), make_secret)
             yield from self._open_item(item)
+        for body in item.switch(delta.kind):
+            yield self._place(body)
         yield from self._add_text(item, delta.text)
 
     def _take_call(self, delta: CallDelta) -> Iterator[Body]:
         if delta.name is not None:
-            yield from self._close_item("completed")
             yield from self._open_item(self._new_call(delta, delta.name))
         call = self._open
         if not isinstance(call, OpenCall):
             raise ValueError("an engine sent a piece of a call before its name")
         yield from self._add_text(call, delta.text)
+
+    def _take_item(self, item: Item) -> Iterator[Body]:
+        kind = str(item.get("type"))
+        facts = {"id": self._new_id(ID_PREFIXES.get(kind, "item")), **item}
+        yield from self._open_item(WholeItem(facts))
+        yield from self._close_item("completed")
+
+    def _opens_item(self, delta: Content) -> bool:
+        """Say whether a delta needs another item than the open one."""
+        if isinstance(delta, TextDelta | RefusalDelta):
+            return not isinstance(self._open, OpenMessage)
+        if isinstance(delta, ReasoningDelta):
+            return not isinstance(self._open, OpenReasoning)
+        return isinstance(delta, ItemDelta) or (
+            isinstance(delta, CallDelta) and delta.name is not None
+        )
 
     def _new_call(self, delta: CallDelta, name: str) -> OpenCall:
         is_custom = delta.kind == "custom"
@@ -151,6 +196,8 @@ class ResponseBuilder:
             yield self._place(body)
 
     def _open_item(self, item: OpenItem) -> Iterator[Body]:
+        """Open an item once the one before it is closed."""
+        yield from self._close_item("completed")
         self._open = item
         for body in item.open():
             yield self._place(body)
@@ -168,13 +215,4 @@ class ResponseBuilder:
         return body
 
     def _number_all(self, bodies: Iterable[Body]) -> list[Body]:
-        return [self._number_one(body) for body in bodies]
-
-    def _number_one(self, body: Body) -> Body:
-        """Add the envelope; ``type`` comes first, the rest by name (observed live)."""
-        body["sequence_number"] = self._number
-        self._number += 1
-        if self._request.lane is not None:
-            body["stream_id"] = self._request.lane
-        kind: Any = body.pop("type")
-        return {"type": kind, **dict(sorted(body.items()))}
+        return [self.number(body) for body in bodies]

@@ -10,6 +10,30 @@ _ALPHANUMERIC = string.ascii_letters + string.digits
 #: Observed live: a delta and its padding together fill a multiple of this.
 _OBFUSCATION_BLOCK = 16
 
+#: Prefixes of item ids by type, as live.
+ID_PREFIXES = {
+    "message": "msg",
+    "reasoning": "rs",
+    "function_call": "fc",
+    "function_call_output": "fco",
+    "custom_tool_call": "ctc",
+    "custom_tool_call_output": "ctco",
+    "web_search_call": "ws",
+    "file_search_call": "fs",
+    "code_interpreter_call": "ci",
+    "mcp_list_tools": "mcpl",
+    "mcp_approval_request": "mcpr",
+    "mcp_call": "mcp",
+    "shell_call": "sh",
+    "shell_call_output": "sho",
+    "apply_patch_call": "apc",
+    "tool_search_call": "tsc",
+    "tool_search_output": "tso",
+    "compaction": "cmp",
+    "program": "cm",
+    "image_generation_call": "ig",
+}
+
 
 class Ids:
     """Makes the ids of one response.
@@ -30,6 +54,10 @@ class Ids:
     def new_call(self) -> str:
         """Make a ``call_id``: 24 letters and digits."""
         return "call_" + "".join(self._rng.choices(_ALPHANUMERIC, k=24))
+
+    def new_steer(self) -> str:
+        """Make the id of a submission of steering: 32 hex digits."""
+        return f"steer_{self._rng.getrandbits(128):032x}"
 
     def new_secret(self) -> str:
         """Make a stand-in for ``encrypted_content``; nothing is encrypted in it."""

@@ -11,6 +11,10 @@ from typing import Any, Protocol
 
 Body = dict[str, Any]
 
+#: Names of the events of a reasoning item's parts, and of their text, by kind of part.
+_REASONING_PARTS = {"summary": "reasoning_summary_part", "content": "content_part"}
+_REASONING_TEXTS = {"summary": "reasoning_summary_text", "content": "reasoning_text"}
+
 
 class OpenItem(Protocol):
     """An output item that is still growing."""
@@ -82,37 +86,58 @@ class OpenMessage:
 
 
 class OpenReasoning:
-    """A reasoning item with one summary part; it has no status key (observed live)."""
+    """A reasoning item; its parts are summary or content. It has no status key (observed live)."""
 
     def __init__(self, item_id: str, make_secret: Callable[[], str] | None = None) -> None:
         self.item: Body = {"id": item_id, "type": "reasoning"}
         # Makes encrypted_content where the create asked for it; drawn anew at the end, as live.
         self._make_secret = make_secret
         self._pieces: list[str] = []
+        self._finished: dict[str, list[Body]] = {"summary": [], "content": []}
+        # "summary" or "content" while a part is open.
+        self._part: str | None = None
 
     def open(self) -> Iterator[Body]:
-        self._fill([])
+        self._fill()
         yield _added(self.item)
-        yield self._event("response.reasoning_summary_part.added", part=_part("summary_text", ""))
+
+    def switch(self, part: str) -> Iterator[Body]:
+        """Open a part of this kind unless it is the open one."""
+        if part == self._part:
+            return
+        yield from self._close_part()
+        self._part = part
+        yield self._event(f"{_REASONING_PARTS[part]}.added", part=_reasoning_part(part, ""))
 
     def add(self, text: str) -> Iterator[Body]:
         self._pieces.append(text)
-        yield self._event("response.reasoning_summary_text.delta", delta=text)
+        yield self._event(f"{_REASONING_TEXTS[self._part or '']}.delta", delta=text)
 
     def close(self, status: str) -> Iterator[Body]:
-        text = "".join(self._pieces)
-        part = _part("summary_text", text)
-        yield self._event("response.reasoning_summary_text.done", text=text)
-        yield self._event("response.reasoning_summary_part.done", part=part)
-        self._fill([part])
+        yield from self._close_part()
+        self._fill()
         yield _done(self.item)
 
-    def _fill(self, summary: list[Body]) -> None:
+    def _close_part(self) -> Iterator[Body]:
+        if self._part is None:
+            return
+        kind, text = self._part, "".join(self._pieces)
+        part = _reasoning_part(kind, text)
+        yield self._event(f"{_REASONING_TEXTS[kind]}.done", text=text)
+        yield self._event(f"{_REASONING_PARTS[kind]}.done", part=part)
+        self._finished[kind].append(part)
+        self._part, self._pieces = None, []
+
+    def _fill(self) -> None:
         secret = {"encrypted_content": self._make_secret()} if self._make_secret else {}
-        self.item = {"id": self.item["id"], "type": "reasoning", **secret, "summary": summary}
+        content = self._finished["content"]
+        facts = {"id": self.item["id"], "type": "reasoning", **secret}
+        facts |= {"content": list(content)} if content else {}
+        self.item = {**facts, "summary": list(self._finished["summary"])}
 
     def _event(self, kind: str, **fields: Any) -> Body:
-        return {"type": kind, "item_id": self.item["id"], "summary_index": 0, **fields}
+        place = {f"{self._part}_index": len(self._finished[self._part or ""])}
+        return {"type": f"response.{kind}", "item_id": self.item["id"], **place, **fields}
 
 
 class OpenCall:
@@ -151,6 +176,22 @@ class OpenCall:
         return {"type": f"response.{self._event_name}.{suffix}", "item_id": self._id, **fields}
 
 
+class WholeItem:
+    """An item that needs no growing: it is announced and ended with all it has."""
+
+    def __init__(self, item: Body) -> None:
+        self.item = item
+
+    def open(self) -> Iterator[Body]:
+        yield _added(self.item)
+
+    def add(self, text: str) -> Iterator[Body]:
+        raise ValueError("a whole item takes no pieces")
+
+    def close(self, status: str) -> Iterator[Body]:
+        yield _done(self.item)
+
+
 def _added(item: Body) -> Body:
     return {"type": "response.output_item.added", "item": item}
 
@@ -162,4 +203,8 @@ def _done(item: Body) -> Body:
 def _part(kind: str, text: str) -> Body:
     if kind == "output_text":
         return {"type": kind, "annotations": [], "logprobs": [], "text": text}
-    return {"type": kind, "refusal" if kind == "refusal" else "text": text}
+    return {"type": kind, "refusal": text}
+
+
+def _reasoning_part(kind: str, text: str) -> Body:
+    return {"type": "summary_text" if kind == "summary" else "reasoning_text", "text": text}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +10,9 @@ from typing import Any
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.chain import Chain, Checkpoint, Lane
-from pyresponses_ws.server.core.ids import Padding
 from pyresponses_ws.server.core.lanes import Lanes
 from pyresponses_ws.server.core.request import CreateRequest, parse_create, parse_lane
-from pyresponses_ws.server.core.store import ResponseStore
+from pyresponses_ws.server.core.service import Service
 from pyresponses_ws.server.core.turn import Turn
 from pyresponses_ws.server.core.wire import parse_object
 from pyresponses_ws.server.engines.base import Delta
@@ -46,12 +44,10 @@ class Session:
     Holds no lock: one thread calls it. Actions come out in the order in which they must happen.
     """
 
-    def __init__(self, *, owner: str, store: ResponseStore, rng: random.Random) -> None:
+    def __init__(self, *, owner: str, service: Service) -> None:
         self._owner = owner
-        self._store = store
-        self._rng = rng
-        self._padding = Padding(rng)
-        self._chain = Chain(owner=owner, store=store)
+        self._service = service
+        self._chain = Chain(owner=owner, store=service.store)
         self._lanes: Lanes[_Job] = Lanes()
         self._actions: deque[Action] = deque()
 
@@ -75,8 +71,8 @@ class Session:
         """Take the end of a turn's engine, then start the next turn of the lane."""
         if failure is None:
             self._send(*turn.finish(now))
-            self._chain.commit(turn.make_checkpoint(self._owner))
-            turn.save(self._store, self._owner, now)
+            self._chain.commit(turn.make_checkpoint())
+            self._service.save(turn, now)
         else:
             self._send(*turn.fail(failure, now))
             self._chain.evict(turn.request, turn.parent)
@@ -116,7 +112,7 @@ class Session:
         parent: Checkpoint | None = None
         try:
             parent = self._chain.start(request, now)
-            turn = Turn(request, parent=parent, rng=self._rng, padding=self._padding, now=now)
+            turn = self._service.open_turn(request, owner=self._owner, parent=parent, now=now)
         except APIError as error:
             self._chain.evict(request, parent)
             self._send(errors.error_frame(error, request.lane))

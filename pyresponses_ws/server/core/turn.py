@@ -10,8 +10,15 @@ from pyresponses_ws.server.core.builder import ResponseBuilder
 from pyresponses_ws.server.core.chain import Checkpoint, Lane, check_calls
 from pyresponses_ws.server.core.ids import Ids, Padding
 from pyresponses_ws.server.core.request import CreateRequest
-from pyresponses_ws.server.core.store import ResponseStore, StoredResponse
-from pyresponses_ws.server.engines.base import Delta, EngineRequest
+from pyresponses_ws.server.core.store import StoredResponse
+from pyresponses_ws.server.engines.base import (
+    CloseDelta,
+    Delta,
+    Direction,
+    Director,
+    EngineRequest,
+    FrameDelta,
+)
 
 Event = dict[str, Any]
 
@@ -26,16 +33,23 @@ class Turn:
         self,
         request: CreateRequest,
         *,
+        owner: str,
         parent: Checkpoint | None,
         rng: random.Random,
         padding: Padding,
+        director: Director | None,
         now: float,
     ) -> None:
         history = () if parent is None else parent.items
         check_calls(history, request.input, request.tools)
         self.request = request
+        self.owner = owner
         self.parent = parent
         self._items = (*history, *request.input)
+        #: How the turn departs from the protocol; None if it does not.
+        self.direction: Direction | None = None
+        if director is not None:
+            self.direction = director.direct(self.engine_request)
         ids = Ids(rng, parent_id=request.previous_response_id)
         self._builder = ResponseBuilder(request, ids=ids, padding=padding, now=now)
 
@@ -56,6 +70,7 @@ class Turn:
             instructions=settings.get("instructions"),
             generate=not self.request.is_warm_up,
             settings=settings,
+            direction=self.direction,
         )
 
     @property
@@ -68,7 +83,11 @@ class Turn:
         return self._builder.start()
 
     def add(self, delta: Delta) -> list[Event]:
-        """Return the events of one delta."""
+        """Return the events of one delta; a ``CloseDelta`` is the caller's to carry out."""
+        if isinstance(delta, CloseDelta):
+            return []
+        if isinstance(delta, FrameDelta):
+            return [delta.frame]
         return self._builder.add(delta)
 
     def finish(self, now: float) -> list[Event]:
@@ -79,13 +98,12 @@ class Turn:
         """End as failed; see ``ResponseBuilder.fail``."""
         return self._builder.fail(error, now, with_error=with_error)
 
-    def make_checkpoint(self, owner: str) -> Checkpoint:
+    def make_checkpoint(self) -> Checkpoint:
         """Return what a continuation of the finished turn starts from."""
         items = (*self._items, *self._builder.output)
-        return Checkpoint(id=self.response["id"], items=items, owner=owner, lane=self.lane)
+        return Checkpoint(id=self.response["id"], items=items, owner=self.owner, lane=self.lane)
 
-    def save(self, store: ResponseStore, owner: str, now: float) -> None:
-        """Store the finished turn if its request says so."""
-        if self.request.is_stored:
-            items = self.make_checkpoint(owner).items
-            store.put(owner, StoredResponse(response=self.response, items=items, stored_at=now))
+    def make_stored(self, now: float) -> StoredResponse:
+        """Return what the store keeps of the finished turn."""
+        items = self.make_checkpoint().items
+        return StoredResponse(response=self.response, items=items, stored_at=now)

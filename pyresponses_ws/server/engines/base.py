@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,10 @@ class TextDelta:
 
 @dataclass(frozen=True)
 class ReasoningDelta:
-    """The next piece of the reasoning summary."""
+    """The next piece of the reasoning: of its summary, or of the reasoning itself (``content``)."""
 
     text: str
+    kind: Literal["summary", "content"] = "summary"
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,39 @@ class UsageDelta:
 class CutDelta:
     """The output stops here unfinished; the response ends as ``incomplete``."""
 
-    reason: Literal["max_output_tokens", "content_filter"]
+    reason: Literal["max_output_tokens", "max_messages", "content_filter"]
 
 
-Delta = TextDelta | ReasoningDelta | RefusalDelta | CallDelta | UsageDelta | CutDelta
+@dataclass(frozen=True)
+class ItemDelta:
+    """A whole output item of any type; it is added and done at once. Without ``id`` it gets one."""
+
+    item: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FrameDelta:
+    """Something to send just as it is, whatever the protocol says; for faults."""
+
+    frame: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CloseDelta:
+    """The connection ends here, mid-turn; for faults.
+
+    ``code`` is the close code of a WebSocket, 1006 for none: the socket is cut. Over HTTP it is
+    always cut.
+    """
+
+    code: int
+    reason: str = ""
+
+
+#: What a response is made of.
+Content = TextDelta | ReasoningDelta | RefusalDelta | CallDelta | ItemDelta | UsageDelta | CutDelta
+
+Delta = Content | FrameDelta | CloseDelta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +108,24 @@ class EngineRequest:
     #: False for a warm-up: read the context, yield the usage and no output.
     generate: bool = True
     settings: dict[str, Any] = field(default_factory=dict)
+    #: What ``direct`` gave back for this turn; None for engines without it.
+    direction: Direction | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Direction:
+    """How one turn is to depart from the protocol, decided before it starts."""
+
+    #: An ``error`` frame to answer with in the place of the whole turn; over HTTP its ``status``
+    #: and ``error`` are the reply.
+    refusal: dict[str, Any] | None = None
+    #: How the connection ends, after the refusal if there is one, in the place of the turn.
+    close: CloseDelta | None = None
+    #: Types of events to leave out, and to send twice. Numbers are given before either.
+    drop: frozenset[str] = frozenset()
+    duplicate: frozenset[str] = frozenset()
+    #: The engine's own, for its ``run``.
+    plan: object = None
 
 
 class CancelToken:
@@ -129,3 +177,11 @@ class Engine(Protocol):
         An ``APIError`` fails the response with its code and message; any other exception fails it
         as ``server_error``.
         """
+
+
+@runtime_checkable
+class Director(Protocol):
+    """What an engine may do besides: break the protocol on purpose, for tests of clients."""
+
+    def direct(self, request: EngineRequest) -> Direction:
+        """Decide, once a turn and before it starts; called on the loop, so it must not block."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyresponses_ws.errors import ServerError
-from pyresponses_ws.server.core.store import ResponseStore
-from tests.server.drivers import NOW, Wire, types, user
+from tests.server.drivers import NOW, Wire, make_service, types, user
 
 
 def test_a_create_starts_at_once_on_an_idle_lane() -> None:
@@ -95,19 +94,19 @@ def test_an_unstored_response_continues_on_its_connection() -> None:
 
 def test_an_unstored_response_is_unknown_elsewhere() -> None:
     """Another connection of the same owner does not find it."""
-    store = ResponseStore()
-    first = Wire(store=store).complete(input="one", store=False)
-    (frame,) = Wire(store=store).send(input="two", previous_response_id=first["id"])
+    service = make_service()
+    first = Wire(service=service).complete(input="one", store=False)
+    (frame,) = Wire(service=service).send(input="two", previous_response_id=first["id"])
     assert frame["error"]["code"] == "previous_response_not_found"
 
 
 def test_a_stored_response_continues_anywhere_for_its_owner_only() -> None:
     """The store is shared by the owner's connections, and by nobody else's."""
-    store = ResponseStore()
-    first = Wire(store=store).complete(input="one")
+    service = make_service()
+    first = Wire(service=service).complete(input="one")
     more = {"input": "two", "previous_response_id": first["id"]}
-    assert types(Wire(store=store).send(**more))[0] == "response.created"
-    assert types(Wire(store=store, owner="you").send(**more)) == ["error"]
+    assert types(Wire(service=service).send(**more))[0] == "response.created"
+    assert types(Wire(service=service, owner="you").send(**more)) == ["error"]
 
 
 def test_the_parent_is_looked_up_when_the_turn_leaves_its_queue() -> None:

@@ -1,0 +1,45 @@
+"""What all connections of one server share: the stored responses, and how a turn is opened."""
+
+from __future__ import annotations
+
+import random
+
+from pyresponses_ws.server.core.chain import Checkpoint, find_stored
+from pyresponses_ws.server.core.ids import Padding
+from pyresponses_ws.server.core.request import CreateRequest
+from pyresponses_ws.server.core.store import ResponseStore
+from pyresponses_ws.server.core.turn import Turn
+from pyresponses_ws.server.engines.base import Director
+
+
+class Service:
+    """Opens turns, for WebSocket sessions and HTTP requests alike. One thread calls it."""
+
+    def __init__(self, *, rng: random.Random, director: Director | None = None) -> None:
+        self.store = ResponseStore()
+        self._rng = rng
+        self._padding = Padding(rng)
+        self._director = director
+
+    def find_stored(self, owner: str, response_id: str, now: float) -> Checkpoint:
+        """Return what a stored response is continued from. Raises the 400 of a missing one."""
+        return find_stored(self.store, owner, response_id, now)
+
+    def open_turn(
+        self, request: CreateRequest, *, owner: str, parent: Checkpoint | None, now: float
+    ) -> Turn:
+        """Make a turn that may start. Raises the APIError that it is refused with instead."""
+        return Turn(
+            request,
+            owner=owner,
+            parent=parent,
+            rng=self._rng,
+            padding=self._padding,
+            director=self._director,
+            now=now,
+        )
+
+    def save(self, turn: Turn, now: float) -> None:
+        """Store a finished turn if its request says so."""
+        if turn.request.is_stored:
+            self.store.put(turn.owner, turn.make_stored(now))

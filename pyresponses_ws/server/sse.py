@@ -1,0 +1,71 @@
+"""Server-sent events, and replies that end early when the client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from pyresponses_ws.server.core.turn import Event
+from pyresponses_ws.server.core.wire import encode
+
+#: Seconds that one write may take; a client that reads nothing for so long is gone.
+_WRITE_TIMEOUT = 30.0
+
+
+class EventStream(Response):
+    """Server-sent events, ended early when the client leaves."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncIterator[list[Event]]) -> None:
+        self.status_code = 200
+        self.background = None
+        self._events = events
+        self.init_headers({"cache-control": "no-store"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await run_unless_left(self._write(send), receive)
+
+    async def _write(self, send: Send) -> None:
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
+        async with contextlib.aclosing(self._events) as batches:  # type: ignore[type-var]
+            async for batch in batches:
+                body = "".join(map(_to_sse, batch)).encode()
+                await _write_body(send, body, more_body=True)
+        await _write_body(send, b"", more_body=False)
+
+
+async def _write_body(send: Send, body: bytes, *, more_body: bool) -> None:
+    message = {"type": "http.response.body", "body": body, "more_body": more_body}
+    await asyncio.wait_for(send(message), _WRITE_TIMEOUT)
+
+
+def _to_sse(event: Event) -> str:
+    return f"event: {event['type']}\ndata: {encode(event)}\n\n"
+
+
+async def run_unless_left(work: Coroutine[Any, Any, None], receive: Receive) -> bool:
+    """Run ``work``, cancelled when the client leaves; return whether it finished."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_wait_until_left(receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+            return True
+        return False
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _wait_until_left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
