@@ -44,6 +44,10 @@ class ServerApp:
         self._created = int(time.time())
         # Open WebSockets; each serve_peer adds and removes its own.
         self._peers: set[Peer] = set()
+        # Creates over HTTP that are being answered; _run_turn counts.
+        self._running = 0
+        # Whether creates are refused, since the server is about to stop.
+        self._refuses_creates = False
         self.room = EngineRoom(engine, max_turns=config.max_turns)
         self.asgi: ASGIApp = _build(self, config)
 
@@ -68,6 +72,8 @@ class ServerApp:
         """Answer ``POST /v1/responses`` with server-sent events or with one JSON object."""
         check_content_type(request.headers)
         body = await _read_body(request, self._config.max_message_bytes)
+        if self._refuses_creates:
+            raise errors.shutting_down()
         turn = self._open_turn(parse_http_create(parse_object(body)), request.scope["owner"])
         events = self._run_turn(turn)
         if turn.request.is_streamed:
@@ -83,6 +89,15 @@ class ServerApp:
             for name in self.room.engine.models()
         ]
         return JSONResponse({"object": "list", "data": models})
+
+    def refuse_creates(self) -> None:
+        """Answer every create from now on with 503; turns that run go on. Idempotent."""
+        self._refuses_creates = True
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a turn runs."""
+        return self._running > 0
 
     async def close(self, timeout: float) -> None:
         """Send every peer away with 1001 and fail the turns over HTTP, in ``timeout`` seconds."""
@@ -104,6 +119,14 @@ class ServerApp:
 
     async def _run_turn(self, turn: Turn) -> AsyncIterator[list[Event]]:
         """Yield the events of a turn in the batches in which they come."""
+        self._running += 1
+        try:
+            async for events in self._make_events(turn):
+                yield events
+        finally:
+            self._running -= 1
+
+    async def _make_events(self, turn: Turn) -> AsyncIterator[list[Event]]:
         yield turn.start()
         async with self.room.run(turn.engine_request) as pump:
             async for events in _take_events(turn, pump):
