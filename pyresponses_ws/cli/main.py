@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pyresponses_ws.cli import demo
+from pyresponses_ws.cli import demo, serve
 from pyresponses_ws.errors import ResponsesWSError
 from pyresponses_ws.version import __version__
 
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     demo.add_parser(commands)
+    serve.add_parser(commands)
     return parser
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,17 +12,39 @@ from pyresponses_ws.errors import ConfigError
 #: The service closes a WebSocket over a larger message (measured); a larger body is a 413.
 MAX_MESSAGE_BYTES = 16 * 2**20
 
+#: Options that count something, with the least that works. A header limit below 1 KiB would
+#: refuse what ordinary clients send.
+_COUNTS = {"max_turns": 1, "max_connections": 1, "max_message_bytes": 1, "max_header_bytes": 1024}
+
+#: Options that are a time or a rate, and so above zero.
+_POSITIVE = (
+    *("connection_minutes", "requests_per_second", "first_request_timeout"),
+    *("ping_interval", "ping_timeout", "write_timeout"),
+)
+
+#: What a key may hold: visible ASCII, and no comma, which parts the keys in the environment.
+_KEY = re.compile(r"[!-+\--~]+")
+
+#: A host as a Host header names it, without the port.
+_HOST = re.compile(r"\[[0-9a-f:.]+\]|[^\s:/@\[\],]+", re.IGNORECASE)
+
+#: An origin as browsers send it.
+_ORIGIN = re.compile(r"https?://(?:\[[0-9a-f:.]+\]|[^\s:/@\[\],*]+)(?::\d+)?/?", re.IGNORECASE)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """Where to listen and whom to answer. Raises ConfigError when it contradicts itself."""
+    """Where to listen and whom to answer. Raises ConfigError when it contradicts itself.
+
+    Every message of that error begins with the name of the option.
+    """
 
     host: str = "127.0.0.1"
     #: 0 lets the system choose.
     port: int = 0
     #: Keys that are let in; with none, any bearer is, and is its own owner.
     api_keys: tuple[str, ...] = field(default=(), repr=False)
-    #: Names besides loopback and ``host`` that a Host header may carry.
+    #: Names besides loopback and ``host`` that a Host header may carry, without a port.
     allowed_hosts: tuple[str, ...] = ()
     #: Origins of web pages that may call, besides the server's own.
     cors_origins: tuple[str, ...] = ()
@@ -30,18 +53,61 @@ class ServerConfig:
     max_message_bytes: int = MAX_MESSAGE_BYTES
     #: Turns whose engines run at once; each holds a thread.
     max_turns: int = 128
+    #: Open connections of both wires. Below the 1,024 files that many systems let a process open.
+    max_connections: int = 1_000
+    #: Minutes that a WebSocket may last; 60 at the service.
+    connection_minutes: float = 60.0
+    #: Creates a second that one owner may send; None for no limit.
+    requests_per_second: float | None = None
+    #: Seconds that running turns get to finish when the process is told to end.
+    grace: float = 30.0
+    #: Seconds for a connection to begin and to complete its first request, and for each later one
+    #: from its first byte. Arbitrary; a body gets more as it comes.
+    first_request_timeout: float = 10.0
+    #: Bytes of all headers of a request together. Far above what clients send (below 2 KiB).
+    max_header_bytes: int = 64 * 2**10
+    #: Seconds between pings, and for a pong to come. A peer gone without a word is seen within the
+    #: sum, below the 60 seconds after which middleboxes commonly forget a silent connection.
+    ping_interval: float = 20.0
+    ping_timeout: float = 20.0
+    #: Seconds in which a peer must take something of what is written to it. Arbitrary.
+    write_timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise ConfigError(f"port {self.port} is not between 0 and 65535")
-        if self.max_turns < 1:
-            raise ConfigError(f"max_turns must be at least 1, not {self.max_turns}")
-        if any(not key.strip() for key in self.api_keys):
-            raise ConfigError("an API key of the server is empty")
-        if not self.api_keys and not is_loopback(self.host):
-            raise ConfigError(f"listening on {self.host} needs API keys: others can reach it")
+        if not _is_whole(self.port) or not 0 <= self.port <= 65535:
+            raise ConfigError(f"port must be between 0 and 65535, not {self.port}")
+        for name, least in _COUNTS.items():
+            _check_count(name, getattr(self, name), least)
+        for name in _POSITIVE:
+            _check_positive(name, getattr(self, name))
+        if not _is_number(self.grace) or not 0 <= self.grace < float("inf"):
+            raise ConfigError(f"grace must be 0 seconds or more, not {self.grace}")
+        self._check_names()
+        self._check_keys()
         if self.ssl_keyfile is not None and self.ssl_certfile is None:
             raise ConfigError("ssl_keyfile needs ssl_certfile")
+
+    def _check_names(self) -> None:
+        for name in self.allowed_hosts:
+            if not _HOST.fullmatch(name):
+                raise ConfigError(f"allowed_hosts takes names without scheme and port, not {name}")
+        for origin in self.cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ConfigError(
+                    f"cors_origins takes origins like http://localhost:3000, not {origin}"
+                )
+
+    def _check_keys(self) -> None:
+        if any(not _KEY.fullmatch(key) for key in self.api_keys):
+            # The key itself stays out of the message.
+            raise ConfigError(
+                "api_keys must be visible ASCII without spaces and commas; one is not, or is empty"
+            )
+        if not self.api_keys and not is_loopback(self.host):
+            raise ConfigError(
+                f"host {self.host or '(all addresses)'} can be reached by others: "
+                "give api_keys, or listen on 127.0.0.1"
+            )
 
     @property
     def scheme(self) -> str:
@@ -57,3 +123,24 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check_count(name: str, value: int, least: int) -> None:
+    if not _is_whole(value) or value < least:
+        raise ConfigError(f"{name} must be a whole number of at least {least}, not {value}")
+
+
+def _check_positive(name: str, value: float | None) -> None:
+    if value is None and name == "requests_per_second":
+        return
+    # NaN compares false with everything, so it is refused too.
+    if value is None or not _is_number(value) or not 0 < value < float("inf"):
+        raise ConfigError(f"{name} must be a number above 0, not {value}")

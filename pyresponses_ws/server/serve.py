@@ -6,6 +6,8 @@ import asyncio
 import logging
 import socket
 from collections.abc import MutableMapping
+from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -71,10 +73,11 @@ class Server:
         #: What a client takes as ``base_url``.
         self.base_url = _make_base_url(config, self._listener)
 
-    def run(self) -> None:
+    def run(self) -> int | None:
         """Serve until ``stop``, or until SIGINT or SIGTERM on the main thread.
 
-        uvicorn raises the signal anew when all is closed.
+        uvicorn raises the signal anew when all is closed. Returns its number if the process
+        outlives that, else None.
         """
         try:
             self._uvicorn.run(sockets=[self._listener])
@@ -82,6 +85,7 @@ class Server:
             self._listener.close()
             if not self._app.room.join(_CLOSE_TIMEOUT):
                 _logger.warning("an engine did not stop; its thread is abandoned")
+        return self._uvicorn.signal
 
     def stop(self) -> None:
         """Ask ``run`` to return; safe from any thread, idempotent."""
@@ -103,17 +107,37 @@ def _load_uvicorn_config(app: ServerApp, config: ServerConfig) -> uvicorn.Config
         ssl_certfile=config.ssl_certfile,
         ssl_keyfile=config.ssl_keyfile,
     )
+    _check_readable(config, "ssl_certfile", "ssl_keyfile")
     try:
         loaded.load()
     except OSError as exc:
-        raise ConfigError(f"cannot use the certificate {config.ssl_certfile}: {exc}") from exc
+        raise ConfigError(f"ssl_certfile {config.ssl_certfile} cannot be used: {exc}") from exc
     return loaded
+
+
+def _check_readable(config: ServerConfig, *names: str) -> None:
+    """Say which file is missing; the ssl module does not."""
+    for name in names:
+        path = getattr(config, name)
+        try:
+            if path is not None:
+                Path(path).read_bytes()
+        except OSError as exc:
+            raise ConfigError(f"{name} {path} cannot be read: {exc.strerror}") from exc
 
 
 class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: ServerApp) -> None:
         super().__init__(config)
         self._app = app
+        #: The first signal that asked for the end, None before; the handler writes.
+        self.signal: int | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Remember the signal; at the second one nothing is waited for any more."""
+        if self.signal is None:
+            self.signal = sig
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, send every peer away with 1001, then let uvicorn finish.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -13,17 +14,43 @@ from pyresponses_ws.server.config import ServerConfig, is_loopback
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ({"port": 70_000}, "port 70000"),
-        ({"max_turns": 0}, "max_turns"),
-        ({"api_keys": ("",)}, "empty"),
-        ({"host": "0.0.0.0"}, "needs API keys"),
-        ({"ssl_keyfile": "key.pem"}, "ssl_certfile"),
+        ({"port": 70_000}, "port must be between 0 and 65535, not 70000"),
+        ({"port": "80"}, "port must"),
+        ({"max_turns": 0}, "max_turns must be a whole number of at least 1, not 0"),
+        ({"max_turns": True}, "max_turns must"),
+        ({"max_connections": 1.5}, "max_connections must"),
+        ({"max_header_bytes": 100}, "max_header_bytes must be a whole number of at least 1024"),
+        ({"connection_minutes": math.nan}, "connection_minutes must be a number above 0, not nan"),
+        ({"connection_minutes": None}, "connection_minutes must"),
+        ({"requests_per_second": 0}, "requests_per_second must"),
+        ({"ping_interval": math.inf}, "ping_interval must"),
+        ({"grace": -1}, "grace must be 0 seconds or more, not -1"),
+        ({"allowed_hosts": ("box.lan:80",)}, "allowed_hosts takes names without scheme and port"),
+        ({"cors_origins": ("*",)}, "cors_origins takes origins like"),
+        ({"cors_origins": ("null",)}, "cors_origins takes"),
+        ({"host": "0.0.0.0"}, r"host 0\.0\.0\.0 can be reached by others: give api_keys"),
+        ({"host": ""}, "all addresses"),
+        ({"ssl_keyfile": "key.pem"}, "ssl_keyfile needs ssl_certfile"),
     ],
 )
 def test_options_that_cannot_work_are_named(options: dict[str, Any], part: str) -> None:
     """Each is a ConfigError that says what is wrong."""
     with pytest.raises(ConfigError, match=part):
         ServerConfig(**options)
+
+
+@pytest.mark.parametrize("key", ["", "two words", "a,b", "schl\u00fcssel", "line\n"])
+def test_a_key_that_no_header_could_carry_is_refused_unquoted(key: str) -> None:
+    """A secret that was mistyped must not end in a log."""
+    with pytest.raises(ConfigError) as caught:
+        ServerConfig(api_keys=("good", key))
+    assert not key or key not in str(caught.value)
+
+
+def test_a_rate_and_a_grace_may_be_left_out() -> None:
+    """None is no limit; no grace is an end at once."""
+    config = ServerConfig(requests_per_second=None, grace=0)
+    assert (config.requests_per_second, config.grace) == (None, 0)
 
 
 def test_a_public_address_works_with_keys() -> None:

@@ -1,0 +1,118 @@
+"""Options of the server as a command."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+import pytest
+
+from pyresponses_ws.errors import ConfigError
+from pyresponses_ws.server.command import (
+    KEYS_VARIABLE,
+    add_options,
+    check_extra,
+    configure_log,
+    make_config,
+    run,
+    to_arguments,
+)
+from pyresponses_ws.server.config import ServerConfig
+
+
+def parse(*arguments: str) -> argparse.Namespace:
+    """Read a command line."""
+    parser = argparse.ArgumentParser()
+    add_options(parser, port=8080)
+    return parser.parse_args(arguments)
+
+
+def test_without_options_it_has_the_defaults() -> None:
+    """Only the port is the command's own."""
+    assert make_config(parse(), {}) == ServerConfig(port=8080)
+
+
+def test_each_option_sets_its_field() -> None:
+    """Numbers are read as such, repeated options add up."""
+    config = ServerConfig(
+        host="::1",
+        port=1,
+        allowed_hosts=("a.lan", "b.lan"),
+        cors_origins=("http://localhost:3000",),
+        ssl_certfile="cert.pem",
+        ssl_keyfile="key.pem",
+        max_message_bytes=2,
+        max_turns=3,
+        max_connections=4,
+        connection_minutes=0.5,
+        requests_per_second=1.5,
+        grace=0.25,
+    )
+    assert make_config(parse(*to_arguments(config)), {}) == config
+
+
+def test_keys_come_from_three_places(tmp_path: Path) -> None:
+    """The environment, a file with comments, and the option; spaces around them do not count."""
+    file = tmp_path / "keys"
+    file.write_text("# ours\n\n  k3 \n#k9\nk4")
+    options = parse("--api-key=k5", "--api-key=k6", f"--api-key-file={file}")
+    config = make_config(options, {KEYS_VARIABLE: " k1, k2,,"})
+    assert sorted(config.api_keys) == ["k1", "k2", "k3", "k4", "k5", "k6"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"# only this\n\n", b"\xff\xfe"])
+def test_a_file_without_keys_is_refused(content: bytes | None, tmp_path: Path) -> None:
+    """Missing, empty or unreadable: the server must not be open to everybody by accident."""
+    file = tmp_path / "keys"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"^--api-key-file {file} "):
+        make_config(parse(f"--api-key-file={file}"), {})
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("--port=x", "--port must be a whole number, not 'x'"),
+        ("--port=70000", "--port must be between 0 and 65535, not 70000"),
+        ("--grace=long", "--grace must be a number, not 'long'"),
+        ("--max-turns=0", "--max-turns must be a whole number of at least 1, not 0"),
+        ("--connection-minutes=nan", "--connection-minutes must be a number above 0, not nan"),
+        ("--tls-key=k.pem", "--tls-key needs --tls-cert"),
+        ("--log-level=loud", "--log-level must be one of debug, info, warning, error, not 'loud'"),
+        ("--engine=gpt", "unknown engine 'gpt'"),
+        ("--host=0.0.0.0", "--host 0.0.0.0 can be reached by others: give --api-key, or"),
+        ("--host=256.0.0.1", "--host 256.0.0.1"),
+        ("--tls-cert=none.pem", "--tls-cert none.pem cannot be read: No such file"),
+    ],
+)
+def test_options_that_cannot_work_are_one_line(
+    option: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 2; the line names the option as it was written."""
+    assert run(parse("--port=0", option)) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert printed.err.startswith(f"error: {line}")
+
+
+def test_a_bad_key_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be a good one with a typing error."""
+    assert run(parse("--api-key=sk-hush hush")) == 2
+    assert "hush" not in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it."""
+    monkeypatch.setattr("pyresponses_ws.server.command.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'pyresponses-ws\[server\]'"):
+        check_extra()
+
+
+def test_the_level_reaches_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that of the root, so that uvicorn's lines obey it too."""
+    seen: list[object] = []
+    monkeypatch.setattr(logging, "basicConfig", lambda **options: seen.append(options["level"]))
+    configure_log("info")
+    assert seen == ["INFO"]
