@@ -6,15 +6,18 @@ live); over HTTP the status is the response's own.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pyresponses_ws.errors import (
+    TEXT_LIMIT,
     APIError,
     AuthenticationError,
     BadRequestError,
     NotFoundError,
     PermissionDeniedError,
     PreviousResponseNotFoundError,
+    RateLimitError,
     ServerError,
 )
 
@@ -41,7 +44,7 @@ def invalid_type(param: str, expected: str, value: object) -> APIError:
 
 def invalid_value(param: str, value: str, supported: str) -> APIError:
     """Make the 400 for a value outside its enumeration."""
-    message = f"Invalid value: '{value}'. Supported values are: {supported}."
+    message = f"Invalid value: '{_short(value)}'. Supported values are: {supported}."
     return bad_request(message, code="invalid_value", param=param)
 
 
@@ -51,15 +54,135 @@ def missing_parameter(param: str) -> APIError:
     return bad_request(message, code="missing_required_parameter", param=param)
 
 
+def below_minimum(param: str, value: float, limit: float) -> APIError:
+    """Make the 400 for a number under its least value."""
+    kind = "integer" if isinstance(value, int) else "decimal"
+    message = (
+        f"Invalid '{param}': {kind} below minimum value. Expected a value >= {limit}, "
+        f"but got {value} instead."
+    )
+    return bad_request(message, code=f"{kind}_below_min_value", param=param)
+
+
+def above_maximum(param: str, value: float, limit: float) -> APIError:
+    """Make the 400 for a number over its greatest value."""
+    kind = "integer" if isinstance(value, int) else "decimal"
+    message = (
+        f"Invalid '{param}': {kind} above maximum value. Expected a value <= {limit}, "
+        f"but got {value} instead."
+    )
+    return bad_request(message, code=f"{kind}_above_max_value", param=param)
+
+
+def too_long(param: str, length: int, limit: int) -> APIError:
+    """Make the 400 for a string of too many characters."""
+    message = (
+        f"Invalid '{param}': string too long. Expected a string with maximum length {limit}, "
+        f"but got a string with length {length} instead."
+    )
+    return bad_request(message, code="string_above_max_length", param=param)
+
+
+def too_many_properties(param: str, count: int, limit: int) -> APIError:
+    """Make the 400 for an object with too many keys."""
+    message = (
+        f"Invalid '{param}': too many properties. Expected an object with at most {limit} "
+        f"properties, but got an object with {count} properties instead."
+    )
+    return bad_request(message, code="object_above_max_properties", param=param)
+
+
+def pattern_mismatch(param: str, pattern: str) -> APIError:
+    """Make the 400 for a string with characters that are not allowed."""
+    message = (
+        f"Invalid '{param}': string does not match pattern. Expected a string that matches the "
+        f"pattern '{pattern}'."
+    )
+    return bad_request(message, code="invalid_value", param=param)
+
+
+def nested_function(param: str) -> APIError:
+    """Make the 400 for a tool in the shape of chat completions."""
+    message = (
+        f"Unknown parameter: '{param}.function'. Tools are flat here: put 'name', 'description' "
+        f"and 'parameters' beside 'type'."
+    )
+    return bad_request(message, code="unknown_parameter", param=f"{param}.function")
+
+
+def item_not_found(item_id: str) -> APIError:
+    """Make the 404 of an ``item_reference`` that names nothing."""
+    message = (
+        f"Item with id '{_short(item_id)}' not found. Items are not persisted when `store` is set "
+        "to false. Try again with `store` set to true, or remove this item from your input."
+    )
+    return NotFoundError(message, param="input", status=404, type=_INVALID)
+
+
+def response_not_found(response_id: str) -> APIError:
+    """Make the 404 of a stored response that is missing or somebody else's."""
+    message = f"Response with id '{_short(response_id)}' not found."
+    return NotFoundError(message, status=404, type=_INVALID)
+
+
+def not_cancellable(response_id: str) -> APIError:
+    """Make the 400 for cancelling a response that did not run in the background."""
+    message = (
+        f"Cannot cancel response '{_short(response_id)}': only responses created with "
+        "'background' set to true can be cancelled."
+    )
+    return bad_request(message)
+
+
 def invalid_stream_id() -> APIError:
     """Make the 400 for a bad lane name; the service does not echo the name."""
     return bad_request(_STREAM_ID_RULE, code="invalid_stream_id", param="stream_id")
 
 
+def too_many_lanes(limit: int) -> APIError:
+    """Make the 400 for a new lane name beyond the limit; the service echoes the name."""
+    message = (
+        "This WebSocket connection has reached its maximum number of distinct stream IDs "
+        f"({limit}). Reuse an existing stream_id or open a new WebSocket connection."
+    )
+    return bad_request(message, code="websocket_stream_limit_reached", param="stream_id")
+
+
+def too_many_waiting(limit: int) -> APIError:
+    """Make the 429 for a create that finds the queues of its connection full."""
+    message = f"Too many responses wait on this connection (at most {limit}, or 64 MiB)."
+    return _rate_limited(message, retry_after=None)
+
+
+def too_many_requests(retry_after: float) -> APIError:
+    """Make the 429 of an owner that creates faster than the server allows."""
+    message = f"Rate limit reached. Please try again in {retry_after:.1f}s."
+    return _rate_limited(message, retry_after=retry_after)
+
+
+def connection_limit_reached(minutes: float) -> APIError:
+    """Make the 400 that ends a connection at its age limit; no param (the guide shows none)."""
+    message = (
+        f"Responses websocket connection limit reached ({minutes:g} minutes). "
+        "Create a new websocket connection to continue."
+    )
+    return bad_request(message, code="websocket_connection_limit_reached")
+
+
+def _rate_limited(message: str, *, retry_after: float | None) -> APIError:
+    return RateLimitError(
+        message,
+        code="rate_limit_exceeded",
+        status=429,
+        type="rate_limit_error",
+        retry_after=retry_after,
+    )
+
+
 def previous_response_not_found(response_id: str) -> APIError:
     """Make the 400 for a ``previous_response_id`` that is unknown, evicted or somebody else's."""
     return PreviousResponseNotFoundError(
-        f"Previous response with id '{response_id}' not found.",
+        f"Previous response with id '{_short(response_id)}' not found.",
         code="previous_response_not_found",
         param="previous_response_id",
         status=400,
@@ -124,6 +247,11 @@ def shutting_down() -> APIError:
     return ServerError(message, code="server_is_overloaded", status=503, type="server_error")
 
 
+def _short(text: str) -> str:
+    """Cut what a client sent, so that an error never returns megabytes."""
+    return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}..."
+
+
 def error_object(error: APIError) -> dict[str, Any]:
     """Return the nested ``error`` object of both wires."""
     return {
@@ -140,6 +268,8 @@ def error_frame(error: APIError, lane: str | None = None) -> dict[str, Any]:
     if lane is not None:
         frame["stream_id"] = lane
     frame["error"] = error_object(error)
+    if error.retry_after is not None:
+        frame["error"]["headers"] = {"retry-after": f"{math.ceil(error.retry_after)}"}
     return frame
 
 

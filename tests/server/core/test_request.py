@@ -5,9 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pyresponses_ws.errors import BadRequestError
-from pyresponses_ws.server.core.request import parse_create, parse_http_create, parse_lane
+from pyresponses_ws.server.core.request import (
+    CreateRequest,
+    parse_create,
+    parse_http_create,
+    parse_lane,
+)
+
+#: Words of the protocol, so that random objects come near to what is read.
+FIELDS = (
+    *("background", "context_management", "generate", "include", "input", "instructions"),
+    *("max_output_tokens", "metadata", "moderation", "previous_response_id", "prompt", "stream"),
+    *("prompt_cache_options", "reasoning", "store", "stream_options", "temperature", "text"),
+    *("tool_choice", "tools", "top_logprobs", "top_p", "truncation", "conversation", "stream_id"),
+)
+WORDS = (
+    *("type", "role", "content", "name", "call_id", "id", "output", "function", "format", "mode"),
+    *("function_call", "message", "namespace", "allowed_tools", "json_schema", "custom", "user"),
+)
+KEYS = st.sampled_from((*FIELDS, *WORDS, "model")) | st.text(max_size=3)
 
 MESSAGE = {"type": "message", "role": "user", "content": "hi"}
 
@@ -44,7 +64,8 @@ def test_the_defaults_are_those_of_the_service() -> None:
         ({"input": ["hi"]}, "invalid_type", "input[0]"),
         ({"input": [{"type": 5}]}, "invalid_type", "input[0].type"),
         ({"input": [{"content": "hi"}]}, "missing_required_parameter", "input[0].role"),
-        ({"input": [{"role": "user"}]}, "invalid_type", "input[0].content"),
+        ({"input": [{"role": "user"}]}, "missing_required_parameter", "input[0].content"),
+        ({"input": [{"role": "user", "content": 5}]}, "invalid_type", "input[0].content"),
         ({"input": [{"role": "user", "content": ["a"]}]}, "invalid_type", "input[0].content[0]"),
         ({"input": [MESSAGE, {"type": "function_call_output"}]}, None, "input[1].call_id"),
         ({"store": "yes"}, "invalid_type", "store"),
@@ -87,6 +108,46 @@ def test_lanes_have_the_services_alphabet() -> None:
     for name in ("é", "a\n", " a"):
         with pytest.raises(BadRequestError):
             parse_lane({"stream_id": name})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.sampled_from(WORDS)
+        | st.lists(inner, max_size=3)
+        | st.dictionaries(KEYS, inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+CREATES = st.fixed_dictionaries({"model": st.just("m")}, optional=dict.fromkeys(FIELDS, JSON))
+
+
+def parse_or_refuse(data: dict[str, Any]) -> CreateRequest | BadRequestError:
+    """Return what the checks make of an object."""
+    try:
+        return parse_http_create(data)
+    except BadRequestError as error:
+        return error
+
+
+@given(CREATES | st.dictionaries(KEYS, JSON))
+@settings(max_examples=400, deadline=None)
+def test_any_object_is_a_request_or_a_400(data: dict[str, Any]) -> None:
+    """No JSON object gets another exception out of the checks."""
+    outcome = parse_or_refuse(data)
+    if isinstance(outcome, BadRequestError):
+        assert (outcome.status, bool(str(outcome))) == (400, True)
+    else:
+        assert outcome.model
+        assert all(isinstance(item["type"], str) for item in outcome.input)
+
+
+def test_an_id_alone_is_a_reference() -> None:
+    """The official types let its type be null or missing."""
+    items = parse_create(
+        {"model": "m", "input": [{"id": "msg_1"}, {"id": "x", "type": None}]}
+    ).input
+    assert [item["type"] for item in items] == ["item_reference"] * 2
 
 
 def test_http_has_no_lanes_and_no_warm_up() -> None:

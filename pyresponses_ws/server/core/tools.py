@@ -1,0 +1,82 @@
+"""The tools of a create and the choice among them, checked."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pyresponses_ws.server.core import errors
+from pyresponses_ws.server.core.rules import (
+    ARRAY,
+    BOOLEAN,
+    OBJECT,
+    STRING,
+    Rule,
+    check,
+    check_keys,
+    one_of,
+    required,
+)
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]+")
+
+#: Keys of any tool; a name has one type everywhere, so that names can be compared unread.
+_COMMON: dict[str, Rule] = {
+    "name": STRING,
+    "description": STRING,
+    "async": BOOLEAN,
+    "defer_loading": BOOLEAN,
+    "allowed_callers": ARRAY,
+}
+
+#: Keys of the tools that need some. Of the others, and of kinds yet to come, the type is enough.
+_BY_TYPE: dict[str, dict[str, Rule]] = {
+    "function": {
+        "name": required(STRING),
+        "parameters": OBJECT,
+        "strict": BOOLEAN,
+        "output_schema": OBJECT,
+    },
+    "custom": {"name": required(STRING), "format": OBJECT},
+    "namespace": {"name": required(STRING), "tools": required(ARRAY)},
+    "mcp": {"server_label": required(STRING), "server_url": STRING, "headers": OBJECT},
+    "file_search": {"vector_store_ids": required(ARRAY)},
+}
+
+_MODE = one_of("none", "auto", "required")
+_CHOICE = {"type": required(STRING), "name": STRING, "server_label": STRING}
+_ALLOWED = {"mode": required(one_of("auto", "required")), "tools": required(ARRAY)}
+_ALLOWED_TOOL = {"type": required(STRING), "name": STRING}
+
+
+def check_tools(path: str, tools: list[Any]) -> None:
+    """Check tools, those in namespaces included. Raises the 400 that names the one."""
+    for index, tool in enumerate(tools):
+        _check_tool(f"{path}[{index}]", tool)
+
+
+def check_tool_choice(choice: str | dict[str, Any]) -> None:
+    """Check ``tool_choice``. Raises BadRequestError."""
+    if isinstance(choice, str):
+        check("tool_choice", choice, _MODE)
+        return
+    check_keys("tool_choice", choice, _CHOICE)
+    if choice["type"] == "allowed_tools":
+        check_keys("tool_choice", choice, _ALLOWED)
+        for index, tool in enumerate(choice["tools"]):
+            check(f"tool_choice.tools[{index}]", tool, OBJECT)
+            check_keys(f"tool_choice.tools[{index}]", tool, _ALLOWED_TOOL)
+
+
+def _check_tool(path: str, tool: Any) -> None:
+    check(path, tool, OBJECT)
+    check_keys(path, tool, {"type": required(STRING)})
+    kind = tool["type"]
+    if kind == "function" and isinstance(tool.get("function"), dict):
+        raise errors.nested_function(path)
+    check_keys(path, tool, _COMMON)
+    check_keys(path, tool, _BY_TYPE.get(kind, {}))
+    if kind == "function" and _NAME.fullmatch(tool["name"]) is None:
+        raise errors.pattern_mismatch(f"{path}.name", f"^{_NAME.pattern}$")
+    if kind == "namespace":
+        check_tools(f"{path}.tools", tool["tools"])
