@@ -18,7 +18,7 @@ def choose_tool(tools: Sequence[Tool], choice: object, text: str) -> Tool | None
     The tool that ``choice`` names; else one whose full name is in the text; else one whose telling
     name parts are all words of it; else the first, if a call is required.
     """
-    mode, offered = _read_choice(list(_flatten(tools)), choice)
+    mode, offered = _read_choice(list(flatten_tools(tools)), choice)
     if mode == "none" or not offered:
         return None
     if mode == "named":
@@ -33,14 +33,20 @@ def name_parts(name: str) -> list[str]:
     return re.findall(r"[^\W_]+", spaced.lower())
 
 
-def _flatten(tools: Iterable[Tool]) -> Iterator[Tool]:
+def flatten_tools(tools: Iterable[Tool]) -> Iterator[Tool]:
     """Yield the tools that a client runs, those in namespaces included."""
     for tool in tools:
-        if tool.get("type") in ("function", "custom"):
+        if tool.get("type") in ("function", "custom") and isinstance(tool.get("name"), str):
             yield tool
         elif tool.get("type") == "namespace":
-            inner = (child for child in tool.get("tools", ()) if isinstance(child, dict))
-            yield from ({**child, "namespace": tool.get("name")} for child in _flatten(inner))
+            inner = flatten_tools(_objects(tool.get("tools")))
+            yield from ({**child, "namespace": tool.get("name")} for child in inner)
+
+
+def _objects(value: object) -> list[Tool]:
+    """Return the objects of a list; nothing of anything else, as nobody has checked it."""
+    entries = value if isinstance(value, list) else ()
+    return [entry for entry in entries if isinstance(entry, dict)]
 
 
 def _read_choice(tools: list[Tool], choice: object) -> tuple[str, list[Tool]]:
@@ -48,9 +54,7 @@ def _read_choice(tools: list[Tool], choice: object) -> tuple[str, list[Tool]]:
     if not isinstance(choice, dict):
         return str(choice), tools
     if choice.get("type") == "allowed_tools":
-        allowed = {
-            entry.get("name") for entry in choice.get("tools", ()) if isinstance(entry, dict)
-        }
+        allowed = [entry.get("name") for entry in _objects(choice.get("tools"))]
         return str(choice.get("mode", "auto")), [t for t in tools if t["name"] in allowed]
     named = [tool for tool in tools if tool["name"] == choice.get("name")]
     return "named", named
