@@ -125,6 +125,12 @@ def response_not_found(response_id: str) -> APIError:
     return NotFoundError(message, status=404, type=_INVALID)
 
 
+def unknown_cursor(item_id: str) -> APIError:
+    """Make the 400 for an ``after`` that is not in the list."""
+    message = f"Invalid 'after': no item with id '{_short(item_id)}' is in this list."
+    return bad_request(message, param="after")
+
+
 def not_cancellable(response_id: str) -> APIError:
     """Make the 400 for cancelling a response that did not run in the background."""
     message = (
