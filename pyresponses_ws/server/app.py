@@ -23,6 +23,7 @@ from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.access import Access, check_content_type
 from pyresponses_ws.server.core.request import CreateRequest, parse_http_create
 from pyresponses_ws.server.core.service import Service
+from pyresponses_ws.server.core.session import Session
 from pyresponses_ws.server.core.turn import Event, Turn
 from pyresponses_ws.server.core.wire import parse_object
 from pyresponses_ws.server.engines.base import Director, Engine
@@ -54,14 +55,18 @@ class ServerApp:
     async def serve_peer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket from its upgrade to its end."""
         await receive()  # websocket.connect: the gate has let it in.
+        minutes = self._config.connection_minutes
         peer = Peer(
             receive,
             send,
-            owner=scope["owner"],
-            service=self._service,
+            session=Session(owner=scope["owner"], service=self._service, minutes=minutes),
             room=self.room,
             max_message_bytes=self._config.max_message_bytes,
+            max_age=60 * minutes,
+            abort=scope.get("state", {}).get("abort", lambda: None),
         )
+        if self._refuses_creates:
+            peer.refuse_creates(errors.shutting_down())
         self._peers.add(peer)
         try:
             await peer.run()
@@ -93,11 +98,13 @@ class ServerApp:
     def refuse_creates(self) -> None:
         """Answer every create from now on with 503; turns that run go on. Idempotent."""
         self._refuses_creates = True
+        for peer in self._peers:
+            peer.refuse_creates(errors.shutting_down())
 
     @property
     def is_busy(self) -> bool:
         """Whether a turn runs."""
-        return self._running > 0
+        return self._running > 0 or any(peer.is_running for peer in self._peers)
 
     async def close(self, timeout: float) -> None:
         """Send every peer away with 1001 and fail the turns over HTTP, in ``timeout`` seconds."""

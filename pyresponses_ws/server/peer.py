@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.errors import engine_failed
-from pyresponses_ws.server.core.service import Service
-from pyresponses_ws.server.core.session import Run, Session
+from pyresponses_ws.server.core.session import Action, Close, Run, Session, Stop
 from pyresponses_ws.server.core.turn import Turn
 from pyresponses_ws.server.core.wire import encode
 from pyresponses_ws.server.pump import EngineRoom, Pump
@@ -29,6 +28,11 @@ _MAX_BACKLOG = 256
 _UNSUPPORTED_DATA = 1003
 _MESSAGE_TOO_BIG = 1009
 _GOING_AWAY = 1001
+#: Codes that stand for a connection that ended without one, and that no frame may carry.
+_NOT_ON_THE_WIRE = frozenset({1004, 1005, 1006, 1015})
+
+#: Seconds that running turns may take over the age limit of their connection.
+_AGE_GRACE = 60.0
 
 
 class Peer:
@@ -39,25 +43,38 @@ class Peer:
         receive: Receive,
         send: SendMessage,
         *,
-        owner: str,
-        service: Service,
+        session: Session,
         room: EngineRoom,
         max_message_bytes: int,
+        max_age: float,
+        abort: Callable[[], None],
     ) -> None:
         self._receive = receive
         self._send = send
         self._room = room
         self._max_message_bytes = max_message_bytes
-        self._session = Session(owner=owner, service=service)
+        # Seconds that the connection may last.
+        self._max_age = max_age
+        # Cuts the connection without a close frame.
+        self._abort = abort
+        self._session = session
         # Held while actions are done, so that they happen in the session's order.
         self._doing = asyncio.Lock()
-        # Tasks of running turns; each removes itself.
-        self._turns: set[asyncio.Task[None]] = set()
+        # Tasks that run beside the read loop; each removes itself.
+        self._tasks: set[asyncio.Task[None]] = set()
+        # The engines of running turns; _run_turn adds and removes its own.
+        self._pumps: dict[Turn, Pump] = {}
         self._is_closed = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a turn runs, or has ended and its last frames are on their way."""
+        return self._session.is_running or self._session.backlog > 0 or self._doing.locked()
 
     async def run(self) -> None:
         """Serve the socket until it closes; afterwards no turn of it runs."""
         await self._send({"type": "websocket.accept"})
+        ageing = asyncio.create_task(self._age())
         try:
             while (text := await self._read()) is not None:
                 self._session.receive_text(text, time.time())
@@ -65,13 +82,18 @@ class Peer:
                     await self._act()
         finally:
             self._is_closed = True
-            await self._cancel_turns()
+            await _cancel({ageing, *self._tasks})
 
     async def close(self, code: int = _GOING_AWAY, reason: str = "") -> None:
         """Send a close frame; ``run`` then returns. Idempotent."""
         if not self._is_closed:
             self._is_closed = True
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+    def refuse_creates(self, error: APIError) -> None:
+        """Answer every create that waits or comes with ``error``; running turns go on."""
+        self._session.refuse_creates(error)
+        self._start(self._act())
 
     async def _read(self) -> str | None:
         """Return the next text frame; None when the peer left or had to be sent away."""
@@ -92,6 +114,13 @@ class Peer:
         except OSError:
             _logger.debug("the peer left before it was refused")
 
+    async def _age(self) -> None:
+        """Tell the session when the connection is too old, and when that has been long enough."""
+        for seconds in (self._max_age, _AGE_GRACE):
+            await asyncio.sleep(seconds)
+            self._session.receive_age()
+            await self._act()
+
     async def _act(self) -> None:
         """Do what the session wants until it wants nothing more.
 
@@ -100,26 +129,51 @@ class Peer:
         """
         async with self._doing:
             while not self._is_closed and (action := self._session.take_action()) is not None:
-                if isinstance(action, Run):
-                    self._start(action.turn)
-                else:
-                    await self._send_frame(action.frame)
+                await self._do(action)
 
-    async def _send_frame(self, frame: dict[str, Any]) -> None:
+    async def _do(self, action: Action) -> None:
+        if isinstance(action, Run):
+            self._start(self._run_turn(action.turn))
+        elif isinstance(action, Stop):
+            self._stop(action.turn)
+        elif isinstance(action, Close):
+            await self._end(action)
+        else:
+            text = encode(action.frame)
+            for _ in range(action.times):
+                await self._send_text(text)
+
+    async def _send_text(self, text: str) -> None:
         try:
-            await self._send({"type": "websocket.send", "text": encode(frame)})
+            await self._send({"type": "websocket.send", "text": text})
         except OSError:
             # The socket is gone; the read loop learns it from its own call.
             self._is_closed = True
 
-    def _start(self, turn: Turn) -> None:
-        task = asyncio.create_task(self._run_turn(turn))
-        self._turns.add(task)
-        task.add_done_callback(self._turns.discard)
+    async def _end(self, action: Close) -> None:
+        if action.code in _NOT_ON_THE_WIRE:
+            self._is_closed = True
+            self._abort()
+        else:
+            await self._refuse(action.code, action.reason)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _stop(self, turn: Turn) -> None:
+        # Without a pump the turn still waits for its thread, and asks ``is_cut`` once it has it.
+        if turn in self._pumps:
+            self._pumps[turn].cancel()
 
     async def _run_turn(self, turn: Turn) -> None:
         async with self._room.run(turn.engine_request) as pump:
+            self._pumps[turn] = pump
+            if turn.is_cut:
+                pump.cancel()
             failure = await self._feed(turn, pump)
+            del self._pumps[turn]
         self._session.receive_end(turn, failure, time.time())
         await self._act()
 
@@ -135,11 +189,11 @@ class Peer:
             return engine_failed()
         return pump.failure
 
-    async def _cancel_turns(self) -> None:
-        turns = list(self._turns)
-        for task in turns:
-            task.cancel()
-        await asyncio.gather(*turns, return_exceptions=True)
+
+async def _cancel(tasks: set[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _is_longer(text: str, limit: int) -> bool:

@@ -29,11 +29,11 @@ class Pump:
         self._loop = asyncio.get_running_loop()
         # Set in the loop when _ready or _has_ended may have changed.
         self._wake = asyncio.Event()
-        # Guards the next two; notified when there is room again, and on cancel.
+        # Guards the next three; notified when there is room again, and on cancel.
         self._changed = threading.Condition()
         self._ready: list[Delta] = []
         self._has_ended = False
-        #: Why the engine failed, once ``take`` returned []; None if it did not.
+        #: Why the turn failed, once ``take`` returned []; None if it did not. See _fail.
         self.failure: APIError | None = None
         self._token.on_cancel(self._notify)
 
@@ -45,8 +45,7 @@ class Pump:
 
     def cancel(self, failure: APIError | None = None) -> None:
         """Tell the engine to stop; idempotent. ``failure`` is what the turn then failed with."""
-        if self.failure is None:
-            self.failure = failure
+        self._fail(failure)
         self._token.cancel()
 
     async def take(self) -> list[Delta]:
@@ -65,11 +64,11 @@ class Pump:
             with contextlib.closing(self._engine.run(self._request, self._token)) as deltas:
                 self._put_all(deltas)
         except APIError as exc:
-            self.failure = exc
+            self._fail(exc)
         except Exception as exc:  # The safety net of this thread: a turn always ends.
             _logger.error("the engine failed: %s: %s", type(exc).__name__, exc)
             _logger.debug("the engine failed", exc_info=True)
-            self.failure = engine_failed()
+            self._fail(engine_failed())
         finally:
             with self._changed:
                 self._has_ended = True
@@ -87,6 +86,15 @@ class Pump:
                 is_first = len(self._ready) == 1
             if is_first:
                 self._wake_loop()
+
+    def _fail(self, failure: APIError | None) -> None:
+        """Note why the turn failed; the first reason counts.
+
+        None after a cancel without one: whatever the engine does with it is no failure.
+        """
+        with self._changed:
+            if self.failure is None and not self._token.is_set():
+                self.failure = failure
 
     def _wake_loop(self) -> None:
         # RuntimeError: the loop closed while the engine was finishing; nobody waits any more.

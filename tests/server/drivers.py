@@ -10,7 +10,7 @@ from pyresponses_ws.server.core.builder import ResponseBuilder
 from pyresponses_ws.server.core.ids import Ids, Padding
 from pyresponses_ws.server.core.request import CreateRequest, parse_create
 from pyresponses_ws.server.core.service import Service
-from pyresponses_ws.server.core.session import Run, Session
+from pyresponses_ws.server.core.session import Close, Run, Send, Session
 from pyresponses_ws.server.core.turn import Turn
 from pyresponses_ws.server.core.wire import encode
 from pyresponses_ws.server.engines.base import CancelToken, Delta, EngineRequest
@@ -65,6 +65,7 @@ class Wire:
         self.service = service or make_service()
         self.session = Session(owner=owner, service=self.service)
         self.turns: list[Turn] = []
+        self.closed: Close | None = None
 
     def send(self, text: str | None = None, **fields: Any) -> list[Frame]:
         """Put a frame in, by default a create of model ``m``; return the frames that come out."""
@@ -93,8 +94,10 @@ class Wire:
         while (action := self.session.take_action()) is not None:
             if isinstance(action, Run):
                 self.turns.append(action.turn)
-            else:
-                frames.append(action.frame)
+            elif isinstance(action, Send):
+                frames += [action.frame] * action.times
+            elif isinstance(action, Close):
+                self.closed = action
         return frames
 
 

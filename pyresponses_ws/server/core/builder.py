@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from pyresponses_ws.errors import APIError
+from pyresponses_ws.server.core.envelope import Envelope
 from pyresponses_ws.server.core.errors import error_object
 from pyresponses_ws.server.core.ids import ID_PREFIXES, Ids, Padding
 from pyresponses_ws.server.core.items import (
@@ -16,7 +16,8 @@ from pyresponses_ws.server.core.items import (
     OpenReasoning,
     WholeItem,
 )
-from pyresponses_ws.server.core.request import CreateRequest, Item
+from pyresponses_ws.server.core.kinds import Item, call_key
+from pyresponses_ws.server.core.request import CreateRequest
 from pyresponses_ws.server.core.response import close_response, open_response
 from pyresponses_ws.server.engines.base import (
     CallDelta,
@@ -31,12 +32,14 @@ from pyresponses_ws.server.engines.base import (
 
 _ENCRYPTED = "reasoning.encrypted_content"
 
+_Output = TextDelta | RefusalDelta | ReasoningDelta | CallDelta | ItemDelta | CutDelta
+
 
 class ResponseBuilder:
     """Builds one response: ``start``, any number of ``add``, then ``finish`` or ``fail``.
 
     Items open when their first delta comes and close when another item opens or the response ends,
-    so they never interleave. Numbers start at 0 with ``response.created`` (observed live).
+    so they never interleave.
     """
 
     def __init__(self, request: CreateRequest, *, ids: Ids, padding: Padding, now: float) -> None:
@@ -44,7 +47,8 @@ class ResponseBuilder:
         self._ids = ids
         self._padding = padding if request.is_obfuscated else None
         self._now = now
-        self._number = 0
+        #: Numbers the events of this response.
+        self.envelope = Envelope(request.lane)
         self._open: OpenItem | None = None
         self._usage: UsageDelta | None = None
         # Why the output is to end before its next item, and why it has ended unfinished.
@@ -62,29 +66,27 @@ class ResponseBuilder:
 
     def add(self, delta: Content) -> list[Body]:
         """Return the events of one delta; none once the output is cut."""
-        if self._stop is not None and self._opens_item(delta):
-            self._cut = self._cut or self._stop
+        if isinstance(delta, UsageDelta):
+            self._usage = delta
+            return []
+        if self._can_stop() and self._opens_item(delta):
+            self._cut = self._stop
         return [] if self._cut else self._number_all(self._take(delta))
 
     def stop(self, reason: str) -> None:
-        """Cut the output where its next item would open: now, if none is open."""
+        """Cut the output where its next item would open: now, if none is open.
+
+        Once a call for the client is part of it, the output goes on to its end: the guide has such
+        a response complete.
+        """
         self._stop = reason
-        if self._open is None:
-            self._cut = self._cut or reason
+        if self._can_stop() and self._open is None:
+            self._cut = reason
 
     @property
     def is_cut(self) -> bool:
         """Whether more deltas change nothing; ``finish`` will end the response as incomplete."""
         return self._cut is not None
-
-    def number(self, body: Body) -> Body:
-        """Add the envelope; ``type`` comes first, the rest by name (observed live)."""
-        body["sequence_number"] = self._number
-        self._number += 1
-        if self._request.lane is not None:
-            body["stream_id"] = self._request.lane
-        kind: Any = body.pop("type")
-        return {"type": kind, **dict(sorted(body.items()))}
 
     def finish(self, now: float) -> list[Body]:
         """Close what is open and return it with ``response.completed`` or ``incomplete``."""
@@ -117,10 +119,8 @@ class ResponseBuilder:
         )
         return self._number_all([{"type": f"response.{status}", "response": self.response}])
 
-    def _take(self, delta: Content) -> Iterator[Body]:
-        if isinstance(delta, UsageDelta):
-            self._usage = delta
-        elif isinstance(delta, CutDelta):
+    def _take(self, delta: _Output) -> Iterator[Body]:
+        if isinstance(delta, CutDelta):
             self._cut = delta.reason
         elif isinstance(delta, CallDelta):
             yield from self._take_call(delta)
@@ -166,7 +166,12 @@ class ResponseBuilder:
         yield from self._open_item(WholeItem(facts))
         yield from self._close_item("completed")
 
-    def _opens_item(self, delta: Content) -> bool:
+    def _can_stop(self) -> bool:
+        if self._stop is None or self._cut is not None or isinstance(self._open, OpenCall):
+            return False
+        return all(call_key(item) is None for item in self.output)
+
+    def _opens_item(self, delta: _Output) -> bool:
         """Say whether a delta needs another item than the open one."""
         if isinstance(delta, TextDelta | RefusalDelta):
             return not isinstance(self._open, OpenMessage)
@@ -215,4 +220,4 @@ class ResponseBuilder:
         return body
 
     def _number_all(self, bodies: Iterable[Body]) -> list[Body]:
-        return [self.number(body) for body in bodies]
+        return [self.envelope.wrap(body) for body in bodies]

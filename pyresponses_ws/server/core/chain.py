@@ -6,14 +6,12 @@ responses with ``store: true`` beyond it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyresponses_ws.server.core import errors
-from pyresponses_ws.server.core.request import CALL_KINDS, OUTPUT_KINDS, CreateRequest, Item
+from pyresponses_ws.server.core.lanes import Lane
+from pyresponses_ws.server.core.request import CreateRequest, Item
 from pyresponses_ws.server.core.store import ResponseStore
-
-Lane = str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +51,14 @@ class Chain:
         """Make a finished turn its lane's checkpoint."""
         self._by_lane[checkpoint.lane] = checkpoint
 
+    def holds(self, lane: Lane, response_id: str) -> bool:
+        """Say whether a response is the latest of its lane."""
+        latest = self._by_lane.get(lane)
+        return latest is not None and latest.id == response_id
+
     def evict(self, request: CreateRequest, parent: Checkpoint | None) -> None:
         """Forget the parent of a failed continuation, unless it was a fork from another lane."""
-        latest = self._by_lane.get(request.lane)
-        if latest is not None and parent is not None and latest.id == parent.id:
+        if parent is not None and self.holds(request.lane, parent.id):
             del self._by_lane[request.lane]
 
 
@@ -66,29 +68,3 @@ def find_stored(store: ResponseStore, owner: str, response_id: str, now: float) 
     if stored is None:
         raise errors.previous_response_not_found(response_id)
     return Checkpoint(id=response_id, items=stored.items, owner=owner, lane=None)
-
-
-def check_calls(history: Sequence[Item], given: Sequence[Item], tools: Sequence[Item]) -> None:
-    """Refuse an output without its call, and a call without its output, as the service does.
-
-    Calls of a tool with ``async: true`` may be answered in any later create (the guide says).
-    """
-    calls = {item["call_id"]: item for item in history if item["type"] in CALL_KINDS}
-    answered = {item["call_id"] for item in history if item["type"] in OUTPUT_KINDS}
-    for item in given:
-        if item["type"] in CALL_KINDS:
-            calls[item["call_id"]] = item
-        elif item["type"] in OUTPUT_KINDS:
-            _check_output(item, calls)
-            answered.add(item["call_id"])
-    patient = {tool.get("name") for tool in tools if tool.get("async")}
-    for call_id, call in calls.items():
-        if call_id not in answered and call.get("name") not in patient:
-            message = f"No tool output found for function call {call_id}."
-            raise errors.bad_request(message, param="input")
-
-
-def _check_output(item: Item, calls: dict[str, Item]) -> None:
-    if item["call_id"] not in calls:
-        message = f"No tool call found for function call output with call_id {item['call_id']}."
-        raise errors.bad_request(message, param="input")

@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
+from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.chain import Checkpoint, find_stored
-from pyresponses_ws.server.core.ids import Padding
+from pyresponses_ws.server.core.ids import Ids, Padding
 from pyresponses_ws.server.core.request import CreateRequest
 from pyresponses_ws.server.core.store import ResponseStore
 from pyresponses_ws.server.core.turn import Turn
 from pyresponses_ws.server.engines.base import Director
 
+if TYPE_CHECKING:
+    from pyresponses_ws.server.core.rate import RateLimiter
+
 
 class Service:
     """Opens turns, for WebSocket sessions and HTTP requests alike. One thread calls it."""
 
-    def __init__(self, *, rng: random.Random, director: Director | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        rng: random.Random,
+        director: Director | None = None,
+        rates: RateLimiter | None = None,
+    ) -> None:
         self.store = ResponseStore()
         self._rng = rng
         self._padding = Padding(rng)
+        self._ids = Ids(rng)
         self._director = director
+        # None lets every owner create as fast as it likes.
+        self._rates = rates
+
+    def new_steer(self) -> str:
+        """Make the id of a submission of steering."""
+        return self._ids.new_steer()
 
     def find_stored(self, owner: str, response_id: str, now: float) -> Checkpoint:
         """Return what a stored response is continued from. Raises the 400 of a missing one."""
         return find_stored(self.store, owner, response_id, now)
+
+    def admit(self, owner: str, now: float) -> None:
+        """Count a create of the owner. Raises the 429 of one too many."""
+        wait = None if self._rates is None else self._rates.take(owner, now)
+        if wait is not None:
+            raise errors.too_many_requests(wait)
 
     def open_turn(
         self, request: CreateRequest, *, owner: str, parent: Checkpoint | None, now: float

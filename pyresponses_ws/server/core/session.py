@@ -9,20 +9,25 @@ from typing import Any
 
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core import errors
-from pyresponses_ws.server.core.chain import Chain, Checkpoint, Lane
-from pyresponses_ws.server.core.lanes import Lanes
+from pyresponses_ws.server.core.chain import Chain, Checkpoint
+from pyresponses_ws.server.core.lanes import Lane, LaneLimits, Lanes
 from pyresponses_ws.server.core.request import CreateRequest, parse_create, parse_lane
 from pyresponses_ws.server.core.service import Service
+from pyresponses_ws.server.core.steer import Steering
 from pyresponses_ws.server.core.turn import Turn
 from pyresponses_ws.server.core.wire import parse_object
-from pyresponses_ws.server.engines.base import Delta
+from pyresponses_ws.server.engines.base import CloseDelta, Delta
+
+#: How a connection ends at its age limit; the service's own code is not known.
+_NORMAL_CLOSURE = 1000
 
 
 @dataclass(frozen=True)
 class Send:
-    """Put this frame on the socket."""
+    """Put this frame on the socket, ``times`` times in a row."""
 
     frame: dict[str, Any]
+    times: int = 1
 
 
 @dataclass(frozen=True)
@@ -32,43 +37,79 @@ class Run:
     turn: Turn
 
 
-Action = Send | Run
+@dataclass(frozen=True)
+class Stop:
+    """Stop the engine of this turn: its deltas change nothing any more."""
 
-#: A create that may run, or the error that its lane reports in its place.
-_Job = CreateRequest | APIError
+    turn: Turn
+
+
+@dataclass(frozen=True)
+class Close:
+    """Close the socket; nothing follows."""
+
+    code: int
+    reason: str = ""
+
+
+Action = Send | Run | Stop | Close
 
 
 class Session:
-    """What one connection knows: its lanes, its checkpoints and what to do next.
+    """What one connection knows: its lanes, its checkpoints, its steers and what to do next.
 
     Holds no lock: one thread calls it. Actions come out in the order in which they must happen.
     """
 
-    def __init__(self, *, owner: str, service: Service) -> None:
+    def __init__(
+        self,
+        *,
+        owner: str,
+        service: Service,
+        minutes: float = 60.0,
+        limits: LaneLimits | None = None,
+    ) -> None:
         self._owner = owner
         self._service = service
+        # How long a connection may last; only for the words, receive_age tells when it is over.
+        self._minutes = minutes
         self._chain = Chain(owner=owner, store=service.store)
-        self._lanes: Lanes[_Job] = Lanes()
+        self._lanes = Lanes(limits)
+        self._steering = Steering(service.new_steer)
         self._actions: deque[Action] = deque()
+        # Why no turn starts any more; None while they do.
+        self._refusal: APIError | None = None
+        self._is_too_old = False
+        self._is_closed = False
 
     def receive_text(self, text: str, now: float) -> None:
         """Take one text frame; a bad one becomes an error frame, and the socket stays open."""
+        if self._is_closed:
+            return
         try:
             data = parse_object(text)
-            _check_type(data)
+            kind = _read_type(data)
+            if kind == "response.steer":
+                self._steer(data)
+                return
             lane = parse_lane(data)
         except APIError as error:
             self._send(errors.error_frame(error))
             return
-        self._queue(lane, data, now)
+        self._queue(lane, data, len(text), now)
 
     def receive_deltas(self, turn: Turn, deltas: Sequence[Delta]) -> None:
         """Take what the engine made for a running turn."""
         for delta in deltas:
+            if isinstance(delta, CloseDelta):
+                self._close(delta.code, delta.reason)
+                return
             self._send(*turn.add(delta))
+        if turn.is_cut:
+            self._do(Stop(turn))
 
     def receive_end(self, turn: Turn, failure: APIError | None, now: float) -> None:
-        """Take the end of a turn's engine, then start the next turn of the lane."""
+        """Take the end of a turn's engine, then start what comes next."""
         if failure is None:
             self._send(*turn.finish(now))
             self._chain.commit(turn.make_checkpoint())
@@ -76,8 +117,28 @@ class Session:
         else:
             self._send(*turn.fail(failure, now))
             self._chain.evict(turn.request, turn.parent)
-        self._lanes.release(turn.lane)
-        self._advance(turn.lane, now)
+        self._settle_steers(turn, is_failed=failure is not None)
+        successor = self._steering.take_successor(turn.lane)
+        if successor is None or not self._start(successor, now, is_asked_for=False):
+            self._lanes.release(turn.lane)
+        self._advance(now)
+
+    def receive_age(self) -> None:
+        """Take that the connection has reached its age limit.
+
+        No turn starts any more, and the connection ends when those that run have ended; told
+        again, it ends at once.
+        """
+        if self._is_too_old:
+            self._expire()
+        self._is_too_old = True
+        self._expire_if_idle()
+
+    def refuse_creates(self, error: APIError) -> None:
+        """Answer every create that waits or comes with ``error``; running turns go on."""
+        self._refusal = error
+        self._lanes.refuse_all(error)
+        self._send_refusals()
 
     def take_action(self) -> Action | None:
         """Return the next thing to do; None when there is nothing."""
@@ -88,48 +149,125 @@ class Session:
         """Number of actions that wait."""
         return len(self._actions)
 
-    def _queue(self, lane: Lane, data: dict[str, Any], now: float) -> None:
-        """Queue a create, or its error, so that a lane answers in the order it was asked."""
-        job: _Job
+    @property
+    def is_running(self) -> bool:
+        """Whether a turn of this connection runs."""
+        return self._lanes.is_running
+
+    def _steer(self, data: dict[str, Any]) -> None:
+        reply, turn = self._steering.receive(data)
+        self._send(reply)
+        if turn is not None and turn.is_cut:
+            self._do(Stop(turn))
+
+    def _queue(self, lane: Lane, data: dict[str, Any], size: int, now: float) -> None:
+        """Queue a create, or its refusal, so that a lane answers in the order it was asked."""
         try:
-            job = parse_create(data, lane=lane)
+            request = parse_create(data, lane=lane)
+            if self._refusal is not None:
+                raise self._refusal
+            self._service.admit(self._owner, now)
         except APIError as error:
-            job = error
-        self._lanes.put(lane, job)
-        self._advance(lane, now)
+            self._lanes.refuse(lane, error)
+        else:
+            self._lanes.put(request, size)
+        self._advance(now)
 
-    def _advance(self, lane: Lane, now: float) -> None:
-        """Start what waits on the lane until a turn runs or nothing is left."""
-        while (job := self._lanes.take(lane)) is not None:
-            if isinstance(job, CreateRequest) and self._start(job, now):
-                return
-            if isinstance(job, APIError):
-                self._send(errors.error_frame(job, lane))
-            self._lanes.release(lane)
+    def _advance(self, now: float) -> None:
+        """Start what waits until nothing more can start."""
+        self._send_refusals()
+        if self._is_too_old:
+            self._expire_if_idle()
+            return
+        while (request := self._lanes.take()) is not None:
+            if not self._start(request, now):
+                self._lanes.release(request.lane)
+                self._send_refusals()
 
-    def _start(self, request: CreateRequest, now: float) -> bool:
-        """Start a turn; False if it ended at once in an error frame."""
+    def _start(self, request: CreateRequest, now: float, *, is_asked_for: bool = True) -> bool:
+        """Start a turn; False if it ended at once, in an error frame if somebody asked for it."""
         parent: Checkpoint | None = None
         try:
             parent = self._chain.start(request, now)
-            turn = self._service.open_turn(request, owner=self._owner, parent=parent, now=now)
+            turn = self._open(request, parent, now)
         except APIError as error:
             self._chain.evict(request, parent)
-            self._send(errors.error_frame(error, request.lane))
+            if is_asked_for:
+                self._send(errors.error_frame(error, request.lane))
+            self._settle_create(request, has_started=False)
+            return False
+        has_started = self._begin(turn)
+        self._settle_create(request, has_started=has_started)
+        return has_started
+
+    def _open(self, request: CreateRequest, parent: Checkpoint | None, now: float) -> Turn:
+        """Make the turn of a create, with the steers that wait for it. Raises APIError."""
+        if self._refusal is not None:
+            raise self._refusal
+        if self._is_too_old:
+            raise errors.connection_limit_reached(self._minutes)
+        request = self._steering.join(request)
+        return self._service.open_turn(request, owner=self._owner, parent=parent, now=now)
+
+    def _begin(self, turn: Turn) -> bool:
+        """Send a turn's first events and run it, unless its direction says otherwise."""
+        direction = turn.direction
+        if direction is not None and (direction.refusal is not None or direction.close is not None):
+            self._chain.evict(turn.request, turn.parent)
+            if direction.refusal is not None:
+                self._send(direction.refusal)
+            if direction.close is not None:
+                self._close(direction.close.code, direction.close.reason)
             return False
         self._send(*turn.start())
-        self._actions.append(Run(turn))
+        self._steering.open(turn)
+        self._do(Run(turn))
         return True
 
+    def _settle_steers(self, turn: Turn, *, is_failed: bool) -> None:
+        following = self._lanes.peek(turn.lane)
+        is_continued = following is not None and following.previous_response_id == turn.id
+        self._send(*self._steering.end(turn, is_failed=is_failed, is_continued=is_continued))
+
+    def _settle_create(self, request: CreateRequest, *, has_started: bool) -> None:
+        target = self._steering.waiting_for(request.lane)
+        is_kept = target is not None and self._chain.holds(request.lane, target)
+        frames = self._steering.settle(request, has_started=has_started, is_kept=is_kept)
+        self._send(*frames)
+
+    def _send_refusals(self) -> None:
+        while (refusal := self._lanes.take_refusal()) is not None:
+            lane, error, times = refusal
+            self._do(Send(errors.error_frame(error, lane), times))
+
+    def _expire_if_idle(self) -> None:
+        if not self._lanes.is_running:
+            self._expire()
+
+    def _expire(self) -> None:
+        self._send(errors.error_frame(errors.connection_limit_reached(self._minutes)))
+        self._close(_NORMAL_CLOSURE)
+
+    def _close(self, code: int, reason: str = "") -> None:
+        self._do(Close(code, reason))
+        self._is_closed = True
+
     def _send(self, *frames: dict[str, Any]) -> None:
-        self._actions.extend(Send(frame) for frame in frames)
+        for frame in frames:
+            self._do(Send(frame))
+
+    def _do(self, action: Action) -> None:
+        """Add an action, unless the connection is to be closed before it."""
+        if not self._is_closed:
+            self._actions.append(action)
 
 
-def _check_type(data: dict[str, Any]) -> None:
+def _read_type(data: dict[str, Any]) -> str:
     kind = data.get("type")
     if kind is None:
         raise errors.missing_parameter("type")
     if not isinstance(kind, str):
         raise errors.invalid_type("type", "a string", kind)
-    if kind != "response.create":
-        raise errors.invalid_value("type", kind, "'response.create'")
+    if kind not in ("response.create", "response.steer"):
+        raise errors.invalid_value("type", kind, "'response.create' and 'response.steer'")
+    return kind

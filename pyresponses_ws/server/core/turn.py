@@ -7,8 +7,12 @@ from typing import Any
 
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.builder import ResponseBuilder
-from pyresponses_ws.server.core.chain import Checkpoint, Lane, check_calls
+from pyresponses_ws.server.core.calls import check_calls, owed_input
+from pyresponses_ws.server.core.chain import Checkpoint
+from pyresponses_ws.server.core.envelope import Envelope
 from pyresponses_ws.server.core.ids import Ids, Padding
+from pyresponses_ws.server.core.kinds import Item
+from pyresponses_ws.server.core.lanes import Lane
 from pyresponses_ws.server.core.request import CreateRequest
 from pyresponses_ws.server.core.store import StoredResponse
 from pyresponses_ws.server.engines.base import (
@@ -78,9 +82,38 @@ class Turn:
         """The Response as last sent."""
         return self._builder.response
 
+    @property
+    def id(self) -> str:
+        """The id of the response."""
+        value: str = self.response["id"]
+        return value
+
+    @property
+    def envelope(self) -> Envelope:
+        """What numbers the events of the response."""
+        return self._builder.envelope
+
+    @property
+    def is_steerable(self) -> bool:
+        """Whether steering is supported: not with automatic compaction (the guide says)."""
+        return not (self.request.is_warm_up or self.request.settings.get("context_management"))
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether more deltas change nothing, so that the engine can stop."""
+        return self._builder.is_cut
+
+    def stop(self, reason: str) -> None:
+        """Cut the output at the next boundary between items; see ``ResponseBuilder.stop``."""
+        self._builder.stop(reason)
+
+    def owed_input(self) -> list[Item]:
+        """Return stubs of what the client must send before the response can be continued."""
+        return owed_input(self._builder.output, self.request.tools)
+
     def start(self) -> list[Event]:
         """Return the first two events."""
-        return self._builder.start()
+        return self._edit(self._builder.start())
 
     def add(self, delta: Delta) -> list[Event]:
         """Return the events of one delta; a ``CloseDelta`` is the caller's to carry out."""
@@ -88,15 +121,15 @@ class Turn:
             return []
         if isinstance(delta, FrameDelta):
             return [delta.frame]
-        return self._builder.add(delta)
+        return self._edit(self._builder.add(delta))
 
     def finish(self, now: float) -> list[Event]:
         """End as completed or incomplete."""
-        return self._builder.finish(now)
+        return self._edit(self._builder.finish(now))
 
     def fail(self, error: APIError, now: float, *, with_error: bool = False) -> list[Event]:
         """End as failed; see ``ResponseBuilder.fail``."""
-        return self._builder.fail(error, now, with_error=with_error)
+        return self._edit(self._builder.fail(error, now, with_error=with_error))
 
     def make_checkpoint(self) -> Checkpoint:
         """Return what a continuation of the finished turn starts from."""
@@ -107,3 +140,11 @@ class Turn:
         """Return what the store keeps of the finished turn."""
         items = self.make_checkpoint().items
         return StoredResponse(response=self.response, items=items, stored_at=now)
+
+    def _edit(self, events: list[Event]) -> list[Event]:
+        """Leave out and double what the turn's direction says."""
+        if self.direction is None:
+            return events
+        drop, duplicate = self.direction.drop, self.direction.duplicate
+        kept = [event for event in events if event["type"] not in drop]
+        return [twin for event in kept for twin in [event] * (1 + (event["type"] in duplicate))]

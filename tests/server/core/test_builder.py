@@ -12,6 +12,7 @@ from pyresponses_ws.server.engines.base import (
     CallDelta,
     CutDelta,
     Delta,
+    ItemDelta,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
@@ -22,6 +23,8 @@ from tests.server.drivers import NOW, Frame, build, make_builder, types
 TEXT = [TextDelta("Pong"), TextDelta(". One"), UsageDelta(16, 12)]
 CALL = [CallDelta(name="get_weather"), CallDelta('{"city":'), CallDelta('"Paris"}')]
 
+APPROVAL = {"type": "mcp_approval_request", "name": "f", "server_label": "s", "arguments": "{}"}
+
 #: One answer of each kind.
 ANSWERS: dict[str, list[Delta]] = {
     "text": TEXT,
@@ -30,6 +33,13 @@ ANSWERS: dict[str, list[Delta]] = {
     "reasoning": [ReasoningDelta("Hm"), ReasoningDelta("."), TextDelta("No.")],
     "refusal": [TextDelta("Well,"), RefusalDelta("I will"), RefusalDelta(" not.")],
     "calls": [*CALL, *CALL],
+    "raw reasoning": [
+        ReasoningDelta("Short."),
+        ReasoningDelta("Lo", "content"),
+        ReasoningDelta("ng.", "content"),
+        TextDelta("No."),
+    ],
+    "whole item": [TextDelta("See:"), ItemDelta(APPROVAL), TextDelta("Yes?")],
     "nothing": [],
     "cut": [TextDelta("Once upon"), CutDelta("max_output_tokens"), TextDelta(" a time")],
 }
@@ -75,6 +85,60 @@ def test_a_reasoning_item_has_the_live_order() -> None:
         "response.output_item.done",
     ]
     assert list(events[2]["item"]) == ["id", "type", "summary"]
+
+
+def test_raw_reasoning_is_content_of_the_same_item() -> None:
+    """Its events are those of a content part; the summary before it is closed first."""
+    events = build(ANSWERS["raw reasoning"])
+    assert types(events)[6:13] == [
+        "response.reasoning_summary_part.done",
+        "response.content_part.added",
+        "response.reasoning_text.delta",
+        "response.reasoning_text.delta",
+        "response.reasoning_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+    ]
+    item = events[-1]["response"]["output"][0]
+    assert item["summary"] == [{"type": "summary_text", "text": "Short."}]
+    assert item["content"] == [{"type": "reasoning_text", "text": "Long."}]
+
+
+def test_a_whole_item_is_added_and_done_at_once() -> None:
+    """It gets an id of its kind, and closes the item before it."""
+    events = build(ANSWERS["whole item"])
+    added, done = (event for event in events if event.get("output_index") == 1)
+    assert [added["item"], types([added, done])] == [
+        done["item"],
+        ["response.output_item.added", "response.output_item.done"],
+    ]
+    assert added["item"]["id"].startswith("mcpr_")
+
+
+def test_a_stop_lets_the_open_item_finish() -> None:
+    """What would open the next one is left out; the response says why it ended."""
+    builder = make_builder()
+    builder.start()
+    builder.add(ReasoningDelta("Hm"))
+    builder.stop("steered")
+    assert not builder.is_cut
+    assert types(builder.add(ReasoningDelta("."))) == ["response.reasoning_summary_text.delta"]
+    assert builder.add(TextDelta("No.")) == []
+    assert builder.is_cut
+    builder.add(UsageDelta(16, 12))
+    response = builder.finish(NOW)[-1]["response"]
+    assert [item["type"] for item in response["output"]] == ["reasoning"]
+    assert response["incomplete_details"] == {"reason": "steered"}
+    assert response["usage"]["total_tokens"] == 28
+
+
+def test_a_stop_before_any_output_cuts_at_once() -> None:
+    """There is no item to wait for."""
+    builder = make_builder()
+    builder.start()
+    builder.stop("steered")
+    assert builder.is_cut
+    assert types(builder.finish(NOW)) == ["response.incomplete"]
 
 
 def test_a_refusal_after_text_is_a_second_part() -> None:

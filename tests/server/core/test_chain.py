@@ -1,16 +1,13 @@
-"""Checkpoints, and the calls that a context leaves open."""
+"""What a connection can continue."""
 
 from __future__ import annotations
 
 import pytest
 
-from pyresponses_ws.errors import BadRequestError, PreviousResponseNotFoundError
-from pyresponses_ws.server.core.chain import Chain, Checkpoint, check_calls
+from pyresponses_ws.errors import PreviousResponseNotFoundError
+from pyresponses_ws.server.core.chain import Chain, Checkpoint
 from pyresponses_ws.server.core.store import ResponseStore
 from tests.server.drivers import NOW, make_request
-
-CALL = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
-OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "ok"}
 
 
 def make_chain() -> Chain:
@@ -48,21 +45,3 @@ def test_eviction_leaves_other_checkpoints_alone() -> None:
     request = make_request(previous_response_id="resp_1", stream_id="b")
     chain.evict(request, chain.start(request, NOW))
     assert chain.start(make_request(previous_response_id="resp_2"), NOW) is not None
-
-
-def test_calls_and_outputs_must_pair() -> None:
-    """An output without its call and a call without its output are both refused."""
-    check_calls([CALL], [OUTPUT], [])
-    check_calls([], [CALL, OUTPUT], [])
-    with pytest.raises(BadRequestError, match="No tool call found"):
-        check_calls([], [OUTPUT], [])
-    with pytest.raises(BadRequestError, match="No tool output found"):
-        check_calls([CALL], [], [])
-
-
-def test_calls_of_async_tools_may_stay_open() -> None:
-    """Their output may come in any later create."""
-    tool = {"type": "function", "name": "f", "async": True}
-    check_calls([CALL], [], [tool])
-    with pytest.raises(BadRequestError):
-        check_calls([CALL], [], [{**tool, "async": False}])
