@@ -69,19 +69,19 @@ class ResponseBuilder:
         if isinstance(delta, UsageDelta):
             self._usage = delta
             return []
-        if self._can_stop() and self._opens_item(delta):
-            self._cut = self._stop
+        if self._has_item and self._opens_item(delta):
+            self._obey_stop()
         return [] if self._cut else self._number_all(self._take(delta))
 
     def stop(self, reason: str) -> None:
-        """Cut the output where its next item would open: now, if none is open.
+        """End the response as incomplete once its current item, or else its first, is finished.
 
         Once a call for the client is part of it, the output goes on to its end: the guide has such
         a response complete.
         """
         self._stop = reason
-        if self._can_stop() and self._open is None:
-            self._cut = reason
+        if self._open is None and self._has_item:
+            self._obey_stop()
 
     @property
     def is_cut(self) -> bool:
@@ -90,11 +90,11 @@ class ResponseBuilder:
 
     def finish(self, now: float) -> list[Body]:
         """Close what is open and return it with ``response.completed`` or ``incomplete``."""
-        status = "incomplete" if self._cut else "completed"
         # A stop lets the open item finish; any other cut goes through it.
-        was_whole = self._cut == self._stop
-        events = self._number_all(self._close_item("completed" if was_whole else status))
-        return [*events, *self._end(status, now=now)]
+        item_status = "incomplete" if self._cut not in (None, self._stop) else "completed"
+        events = self._number_all(self._close_item(item_status))
+        self._obey_stop()
+        return [*events, *self._end("incomplete" if self._cut else "completed", now=now)]
 
     def fail(self, error: APIError, now: float, *, with_error: bool = False) -> list[Body]:
         """Return ``response.failed``; an unfinished item stays open and out of the output.
@@ -166,10 +166,15 @@ class ResponseBuilder:
         yield from self._open_item(WholeItem(facts))
         yield from self._close_item("completed")
 
-    def _can_stop(self) -> bool:
-        if self._stop is None or self._cut is not None or isinstance(self._open, OpenCall):
-            return False
-        return all(call_key(item) is None for item in self.output)
+    def _obey_stop(self) -> None:
+        """Cut the output if a stop was asked for and no call for the client is part of it."""
+        is_call = isinstance(self._open, OpenCall)
+        if not is_call and all(call_key(item) is None for item in self.output):
+            self._cut = self._cut or self._stop
+
+    @property
+    def _has_item(self) -> bool:
+        return self._open is not None or bool(self.output)
 
     def _opens_item(self, delta: _Output) -> bool:
         """Say whether a delta needs another item than the open one."""

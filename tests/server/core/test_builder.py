@@ -132,13 +132,26 @@ def test_a_stop_lets_the_open_item_finish() -> None:
     assert response["usage"]["total_tokens"] == 28
 
 
-def test_a_stop_before_any_output_cuts_at_once() -> None:
-    """There is no item to wait for."""
+def test_a_stop_before_any_output_lets_the_first_item_finish() -> None:
+    """So the service does, it seems."""
     builder = make_builder()
     builder.start()
     builder.stop("steered")
+    for delta in (TextDelta("a"), TextDelta("b")):
+        assert builder.add(delta)
+    assert builder.add(ReasoningDelta("c")) == []
+    response = builder.finish(NOW)[-1]["response"]
+    assert response["output"][0]["status"] == "completed"
+    assert response["incomplete_details"] == {"reason": "steered"}
+
+
+def test_a_stop_behind_a_whole_item_cuts_at_once() -> None:
+    """Nothing is open that could be finished."""
+    builder = make_builder()
+    builder.start()
+    builder.add(ItemDelta({"type": "web_search_call", "status": "completed"}))
+    builder.stop("steered")
     assert builder.is_cut
-    assert types(builder.finish(NOW)) == ["response.incomplete"]
 
 
 def test_a_refusal_after_text_is_a_second_part() -> None:

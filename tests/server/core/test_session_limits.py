@@ -154,7 +154,7 @@ def test_an_old_connection_starts_no_successor() -> None:
     wire.send(type="response.steer", previous_response_id=created["id"], input="x")
     wire.session.receive_age()
     wire.session.receive_end(wire.turns[0], None, NOW)
-    assert types(wire.drain())[-3:] == ["response.completed", "response.steer.failed", "error"]
+    assert types(wire.drain())[-3:] == ["response.incomplete", "response.steer.failed", "error"]
 
 
 def test_a_turn_that_does_not_end_is_cut_off_by_the_second_warning() -> None:

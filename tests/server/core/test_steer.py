@@ -97,24 +97,30 @@ def test_the_current_item_is_finished_and_a_successor_starts() -> None:
 
 
 def test_the_engine_is_stopped_where_the_response_is_cut() -> None:
-    """At once if no item is open, else where the next one would open."""
+    """Where its next item would open; what it makes after that is left out."""
     wire = Steered()
     (turn,) = wire.turns
-    wire.session.receive_text(
-        f'{{"type":"response.steer","previous_response_id":"{wire.id}","input":"x"}}', NOW
-    )
+    wire.steer()
+    wire.session.receive_deltas(turn, [ReasoningDelta("Hm"), TextDelta("Never said.")])
     actions = list(iter(wire.session.take_action, None))
-    assert actions[1:] == [Stop(turn)]
+    assert actions[-1] == Stop(turn)
+    assert [a for a in actions if isinstance(a, Stop)] == [Stop(turn)]
 
 
-def test_a_response_that_ends_first_completes_and_has_a_successor() -> None:
-    """The last item was being written when the steer came."""
+def test_a_response_whose_last_item_was_steered_ends_as_steered() -> None:
+    """The item is whole, and the successor goes on."""
     wire = Steered()
     wire.feed(TextDelta("Hel"))
     wire.steer()
     wire.feed(TextDelta("lo."))
-    kinds = types(wire.end())
-    assert kinds[-3:] == ["response.completed", "response.created", "response.in_progress"]
+    frames = wire.end()
+    assert types(frames)[-3:] == [
+        "response.incomplete",
+        "response.created",
+        "response.in_progress",
+    ]
+    (item,) = frames[-3]["response"]["output"]
+    assert (item["status"], item["content"][0]["text"]) == ("completed", "Hello.")
 
 
 def test_steers_go_in_together_in_the_order_in_which_they_came() -> None:
@@ -137,11 +143,8 @@ def test_queued_creates_wait_for_the_successor() -> None:
     wire.steer()
     wire.end()
     assert [turn.request.previous_response_id for turn in wire.turns] == [wire.id]
-    assert types(wire.end())[-3:] == [
-        "response.completed",
-        "response.created",
-        "response.in_progress",
-    ]
+    wire.run()
+    assert [turn.request.previous_response_id for turn in wire.turns] == [None]
 
 
 def test_a_successor_can_be_steered_and_its_predecessor_not() -> None:
@@ -150,8 +153,15 @@ def test_a_successor_can_be_steered_and_its_predecessor_not() -> None:
     wire.feed(TextDelta("Hello."))
     wire.steer()
     frames = wire.end()
-    assert wire.steer()["error"]["code"] == "response_already_completed"
+    assert wire.steer()["error"]["code"] == "response_not_active"
     assert wire.steer(target=frames[-2]["response"]["id"])["type"] == "response.steer.accepted"
+
+
+def test_a_completed_response_takes_no_steers() -> None:
+    """It came too late; the input comes back."""
+    wire = Steered()
+    wire.run()
+    assert wire.steer()["error"]["code"] == "response_already_completed"
 
 
 def test_calls_are_answered_first() -> None:
