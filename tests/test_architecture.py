@@ -50,12 +50,16 @@ DOORS = {
     "marshmallow": ("schema.py",),
     "orjson": ("codec.py",),
     "starlette": ("server/app.py", "server/gate.py", "server/sse.py"),
-    "uvicorn": ("server/serve.py",),
-    "websockets": ("server/serve.py",),
+    "uvicorn": ("server/serve.py", "server/protocols.py"),
+    "h11": ("server/protocols.py",),
+    "websockets": ("server/protocols.py",),
     "yaml": ("server/engines/",),
     "rich": ("cli/",),
     "openai": (),
-    "asyncio": tuple(f"server/{name}.py" for name in ("app", "sse", "serve", "peer", "pump")),
+    "asyncio": tuple(
+        f"server/{name}.py"
+        for name in ("app", "sse", "serve", "peer", "pump", "protocols", "transport")
+    ),
     "threading": ("_runtime/", "server/", "testing/"),
     "queue": ("_runtime/", "server/", "testing/"),
     "concurrent": ("server/", "testing/"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import re
@@ -12,7 +13,6 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,7 +168,7 @@ def to_arguments(config: ServerConfig) -> list[str]:
 def check_extra() -> None:
     """Raise ConfigError when a package of the ``server`` extra is missing; import none of them."""
     for name in _NEEDED:
-        if find_spec(name) is None:
+        if importlib.util.find_spec(name) is None:
             raise ConfigError(
                 f"the embedded server needs {name}: pip install 'pyresponses-ws[server]'"
             )

@@ -5,27 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import MutableMapping
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
-from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.exceptions import InvalidState
 
 from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.server.app import ServerApp
-from pyresponses_ws.server.config import ServerConfig
+from pyresponses_ws.server.config import ServerConfig, is_loopback
 from pyresponses_ws.server.engines.base import Engine
-
-if TYPE_CHECKING:
-    _LoggerAdapter = logging.LoggerAdapter[logging.Logger]
-else:
-    _LoggerAdapter = logging.LoggerAdapter  # Not subscriptable before Python 3.11.
+from pyresponses_ws.server.protocols import HttpProtocol, WebSocketProtocol
 
 _logger = logging.getLogger(__name__)
 
@@ -34,6 +25,9 @@ _BACKLOG = 2048
 
 #: Seconds for peers to answer our close frame, and again for tasks and engine threads to end.
 _CLOSE_TIMEOUT = 1.0
+
+#: Seconds between two looks at whether the server is quiet.
+_POLL = 0.01
 
 
 def _bind(config: ServerConfig) -> socket.socket:
@@ -51,6 +45,10 @@ def _bind(config: ServerConfig) -> socket.socket:
     except OSError as exc:
         listener.close()
         raise ConfigError(f"cannot listen on {config.host}:{config.port}: {exc}") from exc
+    if not config.api_keys and not is_loopback(address := listener.getsockname()[0]):
+        # A name like localhost is what the resolver of this machine says.
+        listener.close()
+        raise ConfigError(f"host {config.host} is {address}, which others can reach: give api_keys")
     return listener
 
 
@@ -67,7 +65,7 @@ class Server:
 
     def __init__(self, engine: Engine, config: ServerConfig) -> None:
         self._app = ServerApp(engine, config)
-        self._uvicorn = _Uvicorn(_load_uvicorn_config(self._app, config), self._app)
+        self._uvicorn = _Uvicorn(_load_uvicorn_config(self._app, config), self._app, config)
         # Listens before run() does, so that a connection that comes early waits in the kernel.
         self._listener = _bind(config)
         #: What a client takes as ``base_url``.
@@ -95,14 +93,16 @@ class Server:
 def _load_uvicorn_config(app: ServerApp, config: ServerConfig) -> uvicorn.Config:
     loaded = uvicorn.Config(
         app.asgi,
-        http=_Http,
-        ws=_WebSocket,
+        ws=WebSocketProtocol,
         loop="asyncio",
         lifespan="off",
         log_config=None,
         server_header=False,
         # Over our own limit the application answers 1009; over this the connection is cut.
         ws_max_size=2 * config.max_message_bytes,
+        ws_ping_interval=config.ping_interval,
+        ws_ping_timeout=config.ping_timeout,
+        h11_max_incomplete_event_size=config.max_header_bytes,
         timeout_graceful_shutdown=int(_CLOSE_TIMEOUT),
         ssl_certfile=config.ssl_certfile,
         ssl_keyfile=config.ssl_keyfile,
@@ -127,88 +127,73 @@ def _check_readable(config: ServerConfig, *names: str) -> None:
 
 
 class _Uvicorn(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, app: ServerApp) -> None:
+    def __init__(self, config: uvicorn.Config, app: ServerApp, limits: ServerConfig) -> None:
         super().__init__(config)
         self._app = app
+        self._limits = limits
         #: The first signal that asked for the end, None before; the handler writes.
         self.signal: int | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Remember the signal; at the second one nothing is waited for any more."""
+        """Remember the signal; at the second one, whichever it is, nothing is waited for."""
         if self.signal is None:
             self.signal = sig
+        else:
+            self.force_exit = True
         super().handle_exit(sig, frame)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop accepting, send every peer away with 1001, then let uvicorn finish.
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on ``sockets``.
 
-        Stock uvicorn would send 1012 at once.
+        Stock uvicorn gives its protocols no options of ours, and a TLS handshake 60 seconds.
+        """
+        loop = asyncio.get_running_loop()
+        patience = {"ssl_handshake_timeout": self._limits.first_request_timeout}
+        options: dict[str, Any] = patience if self.config.ssl else {}
+        self.servers = [
+            await loop.create_server(
+                self._make_protocol, sock=each, ssl=self.config.ssl, backlog=_BACKLOG, **options
+            )
+            for each in sockets or []
+        ]
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing new, let running turns finish, send every peer away with 1001.
+
+        Then uvicorn finishes. The stock one would send 1012 at once, and cut the turns.
         """
         for server in self.servers:
             server.close()
+        self._app.refuse_creates()
+        if self.signal is not None:
+            await self._wait_while(self._is_answering, self._limits.grace)
         await self._app.close(_CLOSE_TIMEOUT)
-        await self._wait_until_quiet(_CLOSE_TIMEOUT)
+        await self._wait_while(self._is_open, _CLOSE_TIMEOUT)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await super().shutdown(sockets)
 
-    async def _wait_until_quiet(self, timeout: float) -> None:
-        """Give peers the time to answer the close frame and requests the time to end."""
+    def _make_protocol(self) -> HttpProtocol:
+        return HttpProtocol(
+            config=self.config,
+            server_state=self.server_state,
+            app_state={},
+            limits=self._limits,
+        )
+
+    async def _wait_while(self, is_busy: Callable[[], bool], timeout: float) -> None:
+        """Wait until nothing is busy, for ``timeout`` seconds, or until a second signal."""
         deadline = asyncio.get_running_loop().time() + timeout
-        while self._is_busy() and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.01)
+        while is_busy() and not self.force_exit and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(_POLL)
 
-    def _is_busy(self) -> bool:
+    def _is_answering(self) -> bool:
+        """Say whether a turn runs, or an answer over HTTP is not written yet."""
+        requests = (c for c in self.server_state.connections if isinstance(c, HttpProtocol))
+        return self._app.is_busy or any(request.is_answering for request in requests)
+
+    def _is_open(self) -> bool:
         """Say whether a task runs or a WebSocket is open; an idle HTTP connection is no matter."""
-        sockets = (c for c in self.server_state.connections if isinstance(c, _WebSocket))
+        sockets = (c for c in self.server_state.connections if isinstance(c, WebSocketProtocol))
         return bool(self.server_state.tasks) or any(sockets)
-
-
-class _Http(H11Protocol):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.logger = _OneLine(self.logger, {})  # type: ignore[assignment]
-
-
-class _WebSocket(WebSocketsSansIOProtocol):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.logger = _OneLine(self.logger, {})  # type: ignore[assignment]
-
-    def data_received(self, data: bytes) -> None:
-        """Take what arrived; cut the connection where uvicorn would raise.
-
-        It does for bad UTF-8 with a close frame right behind it, since it then answers twice.
-        """
-        try:
-            super().data_received(data)
-        except InvalidState:
-            self.transport.abort()
-
-    async def send(self, message: ASGISendEvent) -> None:
-        """Send, unless the connection is being lost: writing on would make asyncio complain."""
-        if self.transport.is_closing():
-            raise ClientDisconnected
-        await super().send(message)
-
-    def keepalive_timeout(self) -> None:
-        """Close with 1011, and cut the connection if the peer does not even take that."""
-        super().keepalive_timeout()
-        if self.transport.get_write_buffer_size() > 0:
-            self.transport.abort()
-
-
-class _OneLine(_LoggerAdapter):
-    """Keeps tracebacks of what a peer sent or a route did out of the log, unless it is at DEBUG."""
-
-    @property
-    def level(self) -> int:
-        """The level of the logger, which uvicorn compares itself."""
-        return self.logger.level
-
-    def process(
-        self, msg: Any, kwargs: MutableMapping[str, Any]
-    ) -> tuple[Any, MutableMapping[str, Any]]:
-        if not self.logger.isEnabledFor(logging.DEBUG):
-            kwargs["exc_info"] = None
-        return str(msg).rstrip(), kwargs

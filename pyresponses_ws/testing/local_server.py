@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pyresponses_ws.errors import ConfigError, ConnectError, UsageError
 
 if TYPE_CHECKING:
+    from pyresponses_ws.server.config import ServerConfig
     from pyresponses_ws.server.engines.base import Engine
 
 #: Seconds for a process to import the server and listen; generous, for a loaded machine.
@@ -24,8 +24,6 @@ _START_TIMEOUT = 60.0
 
 #: Seconds for a server to end by itself before it is killed or given up.
 _STOP_TIMEOUT = 4.0
-
-_KEYS_VARIABLE = "PYRESPONSES_WS_API_KEYS"
 
 
 class LocalServer:
@@ -35,7 +33,9 @@ class LocalServer:
     runs it in a process of its own, so that it shares neither the interpreter lock nor the fate of
     this one; it ends with this process at the latest. ``delta_delay`` seconds pass before each
     piece of an answer. With ``api_keys`` (one, or several) every other key is refused. With
-    ``ssl_certfile`` (and ``ssl_keyfile``) it speaks TLS.
+    ``ssl_certfile`` (and ``ssl_keyfile``) it speaks TLS. The other options are those of
+    ``pyresponses-ws serve``; what is None is as there. ``grace`` is for signals only: ``stop``
+    waits for no turn.
 
     ``start`` and ``stop`` raise nothing when repeated. A stopped server can be started again, at
     another port.
@@ -51,18 +51,36 @@ class LocalServer:
         api_keys: str | Sequence[str] = (),
         ssl_certfile: str | Path | None = None,
         ssl_keyfile: str | Path | None = None,
+        max_turns: int | None = None,
+        max_connections: int | None = None,
+        max_message_bytes: int | None = None,
+        connection_minutes: float | None = None,
+        requests_per_second: float | None = None,
+        allowed_hosts: Sequence[str] = (),
+        cors_origins: Sequence[str] = (),
+        grace: float | None = None,
     ) -> None:
         if process and not isinstance(engine, str):
             raise ConfigError("a server in a process takes the name of an engine, not an object")
         self._engine = engine
         self._is_process = process
         self._delta_delay = delta_delay
-        self._api_keys = (api_keys,) if isinstance(api_keys, str) else tuple(api_keys)
-        self._options: dict[str, Any] = {
+        options: dict[str, Any] = {
             "port": port,
+            "api_keys": (api_keys,) if isinstance(api_keys, str) else tuple(api_keys),
             "ssl_certfile": ssl_certfile,
             "ssl_keyfile": ssl_keyfile,
+            "max_turns": max_turns,
+            "max_connections": max_connections,
+            "max_message_bytes": max_message_bytes,
+            "connection_minutes": connection_minutes,
+            "requests_per_second": requests_per_second,
+            "allowed_hosts": tuple(allowed_hosts),
+            "cors_origins": tuple(cors_origins),
+            "grace": grace,
         }
+        # What was given; ServerConfig knows the rest.
+        self._options = {name: value for name, value in options.items() if value is not None}
         # The running server; written by start and stop, which belong to one thread.
         self._host: _Host | None = None
 
@@ -90,8 +108,13 @@ class LocalServer:
         ConnectError when the process does not come up.
         """
         if self._host is None:
-            _require_server_extra()
-            self._host = self._start_process() if self._is_process else self._start_thread()
+            from pyresponses_ws.server.command import check_extra
+            from pyresponses_ws.server.config import ServerConfig
+
+            check_extra()
+            config = ServerConfig(**self._options)
+            start = self._start_process if self._is_process else self._start_thread
+            self._host = start(config)
         return self
 
     def stop(self) -> None:
@@ -111,19 +134,20 @@ class LocalServer:
     ) -> None:
         self.stop()
 
-    def _start_thread(self) -> _Host:
-        from pyresponses_ws.server.config import ServerConfig
+    def _start_thread(self, config: ServerConfig) -> _Host:
         from pyresponses_ws.server.engines import make_engine
 
         engine = self._engine
         if isinstance(engine, str):
             engine = make_engine(engine, delta_delay=self._delta_delay)
-        return _ThreadHost(engine, ServerConfig(api_keys=self._api_keys, **self._options))
+        return _ThreadHost(engine, config)
 
-    def _start_process(self) -> _Host:
-        options = {"engine": self._engine, "delta-delay": self._delta_delay}
-        options |= {name.replace("_", "-"): value for name, value in self._options.items()}
-        return _ProcessHost(options, self._api_keys)
+    def _start_process(self, config: ServerConfig) -> _Host:
+        from pyresponses_ws.server.command import KEYS_VARIABLE, to_arguments
+
+        options = [f"--engine={self._engine}", f"--delta-delay={self._delta_delay}"]
+        keys = {KEYS_VARIABLE: ",".join(config.api_keys)}
+        return _ProcessHost([*options, *to_arguments(config)], keys)
 
 
 class _Host(Protocol):
@@ -155,14 +179,13 @@ class _ThreadHost:
 
 
 class _ProcessHost:
-    def __init__(self, options: dict[str, Any], api_keys: tuple[str, ...]) -> None:
-        arguments = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    def __init__(self, arguments: list[str], environ: dict[str, str]) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pyresponses_ws.server", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, _KEYS_VARIABLE: ",".join(api_keys)},
+            env={**os.environ, **environ},
             text=True,
             # Ctrl-C in the terminal is for the tests; they stop their servers themselves.
             start_new_session=True,
@@ -180,14 +203,16 @@ class _ProcessHost:
 
     def stop(self) -> None:
         process = self._process
-        process.terminate()
+        assert process.stdin is not None
+        # Its end stops the server without the grace that a signal would give to running turns.
+        process.stdin.close()
         try:
             process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
         self._reader.join(1.0)
-        for pipe in (process.stdin, process.stdout, process.stderr):
+        for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
@@ -213,12 +238,3 @@ class _ProcessHost:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             self._log.append(line.strip())
-
-
-def _require_server_extra() -> None:
-    """Raise ConfigError when a package of the ``server`` extra is missing; import none of them."""
-    for name in ("starlette", "uvicorn", "websockets"):
-        if importlib.util.find_spec(name) is None:
-            raise ConfigError(
-                f"the embedded server needs {name}: pip install 'pyresponses-ws[server]'"
-            )

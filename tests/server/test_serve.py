@@ -27,7 +27,9 @@ from websockets.sync.client import connect
 from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.server.config import ServerConfig
 from pyresponses_ws.server.engines.echo import EchoEngine
-from pyresponses_ws.server.serve import Server, _WebSocket
+from pyresponses_ws.server.protocols import WebSocketProtocol
+from pyresponses_ws.server.serve import Server
+from pyresponses_ws.server.transport import GuardedTransport
 from pyresponses_ws.testing import LocalServer
 
 CREATE = json.dumps({"type": "response.create", "model": "m", "input": "hi"})
@@ -55,15 +57,15 @@ class StuckTransport:
         return 1
 
 
-def make_open_protocol(transport: StuckTransport) -> _WebSocket:
+def make_open_protocol(transport: StuckTransport) -> WebSocketProtocol:
     """Make the server's side of an accepted WebSocket, without a loop."""
     config = uvicorn.Config(lambda: None, log_config=None, lifespan="off")
     config.load()
     loop = asyncio.new_event_loop()
-    protocol = _WebSocket(config, ServerState(), {}, loop)
+    protocol = WebSocketProtocol(config, ServerState(), {}, loop, limits=ServerConfig())
     loop.close()
     protocol.conn.state = State.OPEN
-    protocol.transport = transport
+    protocol.transport = GuardedTransport(transport)
     return protocol
 
 

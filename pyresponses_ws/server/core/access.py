@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from pyresponses_ws.server.config import ServerConfig, is_loopback
 from pyresponses_ws.server.core import errors
+
+#: A Host header: an IPv6 address in brackets or any other name, then perhaps a port.
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::(\d*))?")
+
+#: Ports that browsers leave out.
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+#: Headers that decide who is let in; of two, one reader would see the first and one the last.
+_SINGLE = (b"host", b"origin", b"authorization")
 
 
 class Access:
@@ -18,15 +28,30 @@ class Access:
     """
 
     def __init__(self, config: ServerConfig) -> None:
+        self._config = config
         self._scheme = config.scheme
-        self._hosts = {name.lower() for name in (config.host, *config.allowed_hosts)}
+        names = (config.host, *config.allowed_hosts)
+        self._hosts = {name.lower().strip("[]") for name in names}
         self._origins = {origin.rstrip("/").lower() for origin in config.cors_origins}
         self._owners = [_owner_of(key) for key in config.api_keys]
 
+    def check_size(self, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Raise the 431 of large headers, or the 413 of a body that is announced as too large."""
+        if count_header_bytes(target, headers) > self._config.max_header_bytes:
+            raise errors.headers_too_large(self._config.max_header_bytes)
+        length = dict(headers).get(b"content-length", b"")
+        if length.isdigit() and int(length) > self._config.max_message_bytes:
+            raise errors.too_large(self._config.max_message_bytes)
+
+    def check_room(self, *, is_over_limit: bool) -> None:
+        """Raise the 429 of a connection for which there is no room."""
+        if is_over_limit:
+            raise errors.too_many_connections(self._config.max_connections)
+
     def check_source(self, headers: Mapping[str, str]) -> None:
         """Raise the 421 of a foreign Host or the 403 of a foreign Origin."""
-        host = headers.get("host", "").lower()
-        name = _without_port(host)
+        host = _HOST.fullmatch(headers.get("host", "").lower())
+        name = host[1].strip("[]") if host else ""
         if not is_loopback(name) and name not in self._hosts:
             raise errors.misdirected()
         origin = headers.get("origin")
@@ -45,8 +70,24 @@ class Access:
             raise errors.unauthorized(given=bool(key))
         return owner
 
-    def _is_known_origin(self, origin: str, host: str) -> bool:
-        return origin == f"{self._scheme}://{host}" or origin in self._origins
+    def _is_known_origin(self, origin: str, host: re.Match[str] | None) -> bool:
+        own = f"{self._scheme}://{host[0].removesuffix(':')}" if host else ""
+        port = _DEFAULT_PORTS[self._scheme]
+        return origin in self._origins or _drop_port(origin, port) == _drop_port(own, port)
+
+
+def check_single(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raise the 400 of a header that comes twice though it decides who is let in."""
+    seen = set()
+    for name, _ in headers:
+        if name in _SINGLE and name in seen:
+            raise errors.bad_request(f"The header '{name.decode()}' was sent more than once.")
+        seen.add(name)
+
+
+def count_header_bytes(target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Return the bytes that a request takes before its body."""
+    return len(target) + sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
 
 
 def check_content_type(headers: Mapping[str, str]) -> None:
@@ -60,7 +101,5 @@ def _owner_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0].lstrip("[")
-    return host.partition(":")[0]
+def _drop_port(origin: str, port: str) -> str:
+    return origin.removesuffix(f":{port}")

@@ -230,6 +230,25 @@ def too_large(limit: int) -> APIError:
     return BadRequestError(f"The request body is over {limit} bytes.", status=413, type=_INVALID)
 
 
+def headers_too_large(limit: int, *, count: int | None = None) -> APIError:
+    """Make the 431 for headers over ``limit`` bytes, or a header over it, or too many of them."""
+    message = f"The request headers are over {limit} bytes."
+    if count is not None:
+        message = f"A header is over {limit} bytes, or there are more than {count} headers."
+    return BadRequestError(message, status=431, type=_INVALID)
+
+
+def request_timeout() -> APIError:
+    """Make the 408 for a request that does not come to its end."""
+    return BadRequestError("The request did not arrive in time.", status=408, type=_INVALID)
+
+
+def too_many_connections(limit: int) -> APIError:
+    """Make the 429 for a connection over the limit of the server."""
+    message = f"The server has {limit} connections open and takes no more. Try again later."
+    return _rate_limited(message, retry_after=1.0)
+
+
 def unknown_url(method: str, path: str) -> APIError:
     """Make the 404 in the service's words."""
     return NotFoundError(f"Invalid URL ({method} {path})", status=404, type=_INVALID)

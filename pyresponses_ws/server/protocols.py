@@ -1,0 +1,298 @@
+"""uvicorn's protocols, one instance a connection, with what they do otherwise put right.
+
+Each override has its test, and beside it the proof that stock uvicorn still fails it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import MutableMapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import h11
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
+from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
+
+from pyresponses_ws.errors import APIError
+from pyresponses_ws.server.config import ServerConfig
+from pyresponses_ws.server.core import errors
+from pyresponses_ws.server.core.access import count_header_bytes
+from pyresponses_ws.server.core.wire import encode
+from pyresponses_ws.server.transport import GuardedTransport, StallTimer
+
+if TYPE_CHECKING:
+    _LoggerAdapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _LoggerAdapter = logging.LoggerAdapter  # Not subscriptable before Python 3.11.
+
+_logger = logging.getLogger(__name__)
+
+#: Connections over the limit that are still told why they are refused; further ones are cut.
+_ANSWERED_OVER_LIMIT = 64
+
+#: Bytes a second at which a request may come once its time is up. Arbitrary; a modem is faster.
+_SLOWEST_REQUEST = 4096
+
+#: What is read of a body after the answer, in message limits; a client that is still sending it
+#: would see a reset instead of the answer. Arbitrary.
+_DISCARDED_LIMITS = 4
+
+#: Seconds in which a refused peer may read why, and finish what it was sending. A close with
+#: unread input is a reset, which makes the peer's kernel drop what we said.
+LINGER = 2.0
+
+
+class HttpProtocol(H11Protocol):
+    """One connection until it ends or is upgraded to a WebSocket."""
+
+    def __init__(self, *args: Any, limits: ServerConfig, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = _OneLine(self.logger, {})  # type: ignore[assignment]
+        self._limits = limits
+        self.ws_protocol_class = partial(WebSocketProtocol, limits=limits)  # type: ignore[assignment]
+        # Set while the peer owes us a request or the rest of one.
+        self._patience: asyncio.TimerHandle | None = None
+        # Of that request: when it became due, and the bytes that have come since.
+        self._since = 0.0
+        self._received = 0
+        # Whether the connection was refused, and what still comes is thrown away.
+        self._is_refused = False
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request has come in and its answer is not written."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count the connection against the limit, and start the timer of its first request."""
+        guarded = GuardedTransport(transport)
+        super().connection_made(guarded)  # type: ignore[arg-type]
+        self._stall = StallTimer(guarded, self.loop, self._limits.write_timeout)
+        excess = len(self.connections) - self._limits.max_connections
+        # uvicorn copies it into scope["state"] of each request, and of the WebSocket.
+        self.app_state = {"abort": guarded.abort, "is_over_limit": excess > 0}
+        if excess > _ANSWERED_OVER_LIMIT:
+            guarded.abort()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timers; they hold the connection."""
+        self._stop_timers()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived, unless it was refused, or too much of it has no reader."""
+        if self._is_refused:
+            return
+        self._received += len(data)
+        super().data_received(data)
+        if self.conn.our_state is h11.DONE and self._received > self._most_discarded():
+            self.transport.abort()
+        self._watch()
+
+    def pause_writing(self) -> None:
+        """Give the peer a time to read what waits for it."""
+        super().pause_writing()
+        self._stall.start()
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        super().resume_writing()
+        self._stall.cancel()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection to the other protocol, or answer what that would leave unanswered."""
+        fault = _find_fault(event, self._limits.max_header_bytes)
+        if fault is not None:
+            self._refuse(fault)
+            return
+        self._stop_timers()
+        super().handle_websocket_upgrade(event)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, or headers that do not end; uvicorn calls it when h11 raises."""
+        exc = sys.exc_info()[1]
+        if getattr(exc, "error_status_hint", 400) == 431:
+            self._refuse(errors.headers_too_large(self._limits.max_header_bytes))
+        else:
+            self._refuse(errors.bad_request(msg))
+
+    def _watch(self) -> None:
+        """Start or stop the timer, as the peer owes us something or not."""
+        if not self._is_owed():
+            self._forget()
+        elif self._patience is None:
+            self._since = self.loop.time()
+            self._wait_until(self._since + self._limits.first_request_timeout)
+
+    def _is_owed(self) -> bool:
+        if self._is_refused or self.transport.is_closing():
+            return False
+        state = self.conn.their_state
+        # Between two requests uvicorn has a timer of its own, until the first byte of the second.
+        is_between = state is h11.IDLE and self.timeout_keep_alive_task is not None
+        return state in (h11.IDLE, h11.SEND_BODY) and not is_between
+
+    def _wait_until(self, deadline: float) -> None:
+        self._patience = self.loop.call_at(deadline, self._check_request)
+
+    def _check_request(self) -> None:
+        """End the wait for a request, unless it comes fast enough to be waited for longer."""
+        allowed = self._limits.first_request_timeout + self._received / _SLOWEST_REQUEST
+        if self.loop.time() < self._since + allowed:
+            self._wait_until(self._since + allowed)
+        elif self._received:
+            self._refuse(errors.request_timeout())
+        else:
+            self.transport.close()
+
+    def _forget(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if self.conn.their_state is not h11.SEND_BODY:
+            self._received = 0
+
+    def _stop_timers(self) -> None:
+        self._forget()
+        self._stall.cancel()
+
+    def _most_discarded(self) -> int:
+        return _DISCARDED_LIMITS * self._limits.max_message_bytes
+
+    def _refuse(self, error: APIError) -> None:
+        """Answer with ``error`` if no answer has begun, and end the connection."""
+        self._is_refused = True
+        self._forget()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            for event in _make_reply(error):
+                self.transport.write(self.conn.send(event) or b"")
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._patience = self.loop.call_later(LINGER, self.transport.abort)
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """One connection from its upgrade on."""
+
+    def __init__(self, *args: Any, limits: ServerConfig, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = _OneLine(self.logger, {})  # type: ignore[assignment]
+        self._write_timeout = limits.write_timeout
+        # At DEBUG it would log the headers, keys included, and every message.
+        self.conn.debug = False
+        # Whether the peer broke the protocol, and what still comes is thrown away.
+        self._is_refused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take over the connection."""
+        super().connection_made(transport)
+        assert isinstance(transport, GuardedTransport)
+        self._stall = StallTimer(transport, self.loop, self._write_timeout)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer; it holds the connection."""
+        self._stall.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Give the peer a time to read what waits for it."""
+        super().pause_writing()
+        self._stall.start()
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        super().resume_writing()
+        self._stall.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived, unless the peer broke the protocol before."""
+        if self._is_refused:
+            return
+        try:
+            super().data_received(data)
+        except InvalidState:
+            # Bad UTF-8 with a close frame right behind it: uvicorn answers twice.
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
+    def handle_parser_exception(self) -> None:
+        """Say why with a close frame, and let the peer read it; stock uvicorn resets at once."""
+        if self.conn.close_sent is None:
+            _logger.warning("an upgrade could not be read: %s", self.conn.parser_exc)
+            self.transport.abort()
+            return
+        self._is_refused = True
+        self.stop_keepalive()
+        code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        # The end of the application closes the connection unless it sees this timer.
+        self.close_timer = self.loop.call_later(LINGER, self.transport.abort)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send, unless the connection is being lost: writing on would make asyncio complain."""
+        if self.transport.is_closing():
+            raise ClientDisconnected
+        await super().send(message)
+
+    def keepalive_timeout(self) -> None:
+        """Close with 1011, and cut the connection if the peer does not even take that."""
+        super().keepalive_timeout()
+        if self.transport.get_write_buffer_size() > 0:
+            self.transport.abort()
+
+
+class _OneLine(_LoggerAdapter):
+    """Keeps tracebacks of what a peer sent or a route did out of the log, unless it is at DEBUG."""
+
+    @property
+    def level(self) -> int:
+        """The level of the logger, which uvicorn compares itself."""
+        return self.logger.level
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        if not self.logger.isEnabledFor(logging.DEBUG):
+            kwargs["exc_info"] = None
+        return str(msg).rstrip(), kwargs
+
+
+def _find_fault(request: h11.Request, max_header_bytes: int) -> APIError | None:
+    """Return why this upgrade cannot be handed on: websockets would give up without a word."""
+    headers = list(request.headers)
+    if count_header_bytes(request.target, headers) > max_header_bytes:
+        return errors.headers_too_large(max_header_bytes)
+    lines = [len(b"GET %b HTTP/1.1\r\n" % request.target)]
+    lines += [len(b"%b: %b\r\n" % header) for header in headers]
+    if max(lines) > MAX_LINE_LENGTH or len(headers) > MAX_NUM_HEADERS:
+        return errors.headers_too_large(MAX_LINE_LENGTH, count=MAX_NUM_HEADERS)
+    lengths = [value for name, value in headers if name == b"content-length"]
+    has_body = any(int(length) for length in lengths) or b"transfer-encoding" in dict(headers)
+    if request.method != b"GET" or has_body:
+        return errors.bad_request("A WebSocket is opened by a GET without a body.")
+    return None
+
+
+def _make_reply(error: APIError) -> list[h11.Event]:
+    body = encode({"error": errors.error_object(error)}).encode()
+    headers = [
+        ("content-type", "application/json"),
+        ("content-length", str(len(body))),
+        ("connection", "close"),
+    ]
+    head = h11.Response(status_code=error.status or 500, headers=headers)
+    return [head, h11.Data(data=body), h11.EndOfMessage()]
