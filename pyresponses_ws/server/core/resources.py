@@ -63,7 +63,7 @@ def make_page(items: Sequence[Item], query: PageQuery) -> dict[str, Any]:
     start = 0
     if query.after is not None:
         start = 1 + _index_of(listed, query.after)
-    data = [_as_listed(item) for item in listed[start : start + query.limit]]
+    data = [as_listed(item) for item in listed[start : start + query.limit]]
     return {
         "object": "list",
         "data": data,
@@ -78,7 +78,7 @@ def deleted(response_id: str) -> dict[str, Any]:
     return {"id": response_id, "object": "response", "deleted": True}
 
 
-def _as_listed(item: Item) -> Item:
+def as_listed(item: Item) -> Item:
     """Return an item as the service lists it: a message has a status and parts."""
     if item["type"] != "message":
         return item

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pyresponses_ws.errors import APIError
@@ -67,8 +68,16 @@ _KEYS = (
     "metadata",
 )
 
+#: Keys that were not seen in live responses, with the key that each comes before. They appear where
+#: the create gave them (the official types have them; their place is by name).
+_NEWER = {"access_programs": "background", "prompt": "prompt_cache_key"}
+_NEWER |= {"prompt_cache_options": "prompt_cache_retention"}
+
+#: What fills up given options: the official type needs both.
+_CACHE_OPTIONS = {"mode": "implicit", "ttl": "30m"}
+
 #: Echoed from the create as they are.
-_ECHOED = frozenset(_KEYS) - {
+_ECHOED = (frozenset(_KEYS) | {"access_programs", "prompt"}) - {
     *("id", "object", "created_at", "status", "completed_at", "error", "incomplete_details"),
     *("moderation", "output", "reasoning", "text", "tool_usage", "tools", "usage"),
 }
@@ -84,12 +93,16 @@ def open_response(request: CreateRequest, *, response_id: str, now: float) -> di
         "created_at": int(now),
         "status": "in_progress",
         "output": [],
-        "reasoning": {**_REASONING, **given.get("reasoning", {})},
-        "text": {**_TEXT, **given.get("text", {})},
+        "reasoning": _fill(_REASONING, given.get("reasoning", {})),
+        "text": _fill(_TEXT, given.get("text", {})),
         "tool_usage": _tool_usage(),
         "tools": [_echo_tool(tool) for tool in request.tools],
     }
-    return {key: values.get(key, _DEFAULTS.get(key)) for key in _KEYS}
+    if "prompt_cache_options" in given:
+        options = _fill(_CACHE_OPTIONS, given["prompt_cache_options"])
+        # prewarm is what to do, not how the response was made.
+        values["prompt_cache_options"] = {k: v for k, v in options.items() if k != "prewarm"}
+    return {key: values.get(key, _DEFAULTS.get(key)) for key in _order(values)}
 
 
 def close_response(
@@ -107,15 +120,16 @@ def close_response(
         **response,
         "status": status,
         "completed_at": int(now) if status == "completed" else None,
-        "error": None if error is None else {"code": error.code, "message": str(error)},
+        "error": None if error is None else _describe(error),
         "incomplete_details": None if cut is None else {"reason": cut},
         "output": output,
-        "service_tier": "default",
-        "usage": None if usage is None else _usage(usage),
+        "service_tier": _real_tier(response["service_tier"]),
+        "usage": None if usage is None else make_usage(usage),
     }
 
 
-def _usage(usage: UsageDelta) -> dict[str, Any]:
+def make_usage(usage: UsageDelta) -> dict[str, Any]:
+    """Return the usage of a Response, every detail filled in."""
     return {
         "input_tokens": usage.input_tokens,
         "input_tokens_details": {"cache_write_tokens": 0, "cached_tokens": usage.cached_tokens},
@@ -123,6 +137,30 @@ def _usage(usage: UsageDelta) -> dict[str, Any]:
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.input_tokens + usage.output_tokens,
     }
+
+
+def _order(values: dict[str, Any]) -> Iterator[str]:
+    """Yield the keys of a Response in order."""
+    newer = {before: key for key, before in _NEWER.items() if key in values}
+    for key in _KEYS:
+        if key in newer:
+            yield newer[key]
+        yield key
+
+
+def _fill(defaults: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return what was given with the defaults around it; a null counts as not given."""
+    return {**defaults, **{key: value for key, value in given.items() if value is not None}}
+
+
+def _real_tier(asked: str) -> str:
+    """Name the tier that answered: the service resolves ``auto`` at the end (observed live)."""
+    return "default" if asked == "auto" else asked
+
+
+def _describe(error: APIError) -> dict[str, Any]:
+    """Return the ``error`` of a failed Response; its code must be a string."""
+    return {"code": error.code or "server_error", "message": str(error)}
 
 
 def _echo_tool(tool: Item) -> Item:

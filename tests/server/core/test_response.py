@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+from openai.types.responses import Response
+
+from pyresponses_ws.errors import APIError
 from tests.server.drivers import NOW, build, make_builder
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -48,3 +52,38 @@ def test_only_the_end_has_a_time_and_a_real_tier() -> None:
     before, after = events[0]["response"], events[-1]["response"]
     assert (before["completed_at"], before["service_tier"]) == (None, "auto")
     assert (after["completed_at"], after["service_tier"]) == (int(NOW) + 2, "default")
+
+
+def test_every_key_of_the_official_type_is_there_when_it_is_given() -> None:
+    """But for what only the service can know; the official client takes all of it."""
+    given: dict[str, Any] = {
+        "access_programs": {"cyber": "standard"},
+        "prompt": {"id": "pmpt_1"},
+        "prompt_cache_options": {"ttl": "12h", "prewarm": True},
+    }
+    response = make_builder(**given).response
+    missing = Response.model_fields.keys() - response.keys()
+    assert missing == {"conversation", "image", "input_transformations", "prompt_cache_diagnostics"}
+    assert response["prompt_cache_options"] == {"mode": "implicit", "ttl": "12h"}
+    keys = list(response)
+    assert keys[keys.index("prompt_cache_options") - 1] == "prompt_cache_key"
+    assert Response.model_validate(response, strict=True).prompt is not None
+
+
+def test_nulls_inside_objects_leave_the_defaults() -> None:
+    """As if they had not been given."""
+    response = make_builder(reasoning={"effort": None}, text={"format": None}).response
+    assert response["reasoning"]["effort"] == "medium"
+    assert response["text"] == {"format": {"type": "text"}, "verbosity": "medium"}
+
+
+def test_a_tier_that_was_asked_for_is_the_real_one() -> None:
+    """Only ``auto`` is resolved at the end."""
+    assert build([], service_tier="flex")[-1]["response"]["service_tier"] == "flex"
+
+
+def test_the_code_of_a_failure_is_a_string() -> None:
+    """The official type has no null there."""
+    builder = make_builder()
+    (failed,) = builder.fail(APIError("Broken."), NOW)
+    assert failed["response"]["error"] == {"code": "server_error", "message": "Broken."}
