@@ -77,7 +77,7 @@ def agents() -> ModuleType:
     try:
         module = importlib.import_module("agents")
     except ImportError as exc:
-        pytest.fail(f"openai-agents is missing ({exc}): pip install '.[real]'")
+        pytest.fail(f"openai-agents is missing ({exc}): pip install '.[test,real]'")
     module.set_tracing_disabled(True)
     return module
 

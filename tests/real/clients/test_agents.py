@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import pytest
+from pydantic import BaseModel
 
 from tests.real.clients import turns
 from tests.real.clients.recorder import Recorder
@@ -18,6 +19,13 @@ T = TypeVar("T")
 #: Seconds for all runs of a test.
 PATIENCE = 50.0
 ANSWER = "get_weather returned: 14 °C in Paris"
+
+
+class City(BaseModel):
+    """What a text is parsed to."""
+
+    name: str
+    inhabitants: int
 
 
 def make_agent(agents: ModuleType, **options: Any) -> Any:
@@ -154,3 +162,11 @@ def test_warm_up(agents: ModuleType, recorder: Recorder) -> None:
     warm, answer = converse(agents, recorder.base_url, work)
     assert warm.raw_responses[0].output == []
     assert answer == ANSWER
+
+
+def test_output_is_parsed_to_a_model(agents: ModuleType, base_url: str) -> None:
+    """The agent's output type travels as a schema, and the answer becomes an object of it."""
+    agent = agents.Agent(name="Clerk", model=turns.MODEL, output_type=City)
+    words = '"Paris" has 2102650 inhabitants.'
+    result = converse(agents, base_url, lambda session: session.run(agent, words))
+    assert result.final_output == City(name="Paris", inhabitants=2102650)

@@ -8,10 +8,18 @@ from typing import Any
 import pytest
 from openai import BadRequestError, OpenAI
 from openai.types.responses import Response
+from pydantic import BaseModel
 
 from tests.real.clients import turns
 
 pytestmark = pytest.mark.real
+
+
+class City(BaseModel):
+    """What a text is parsed to."""
+
+    name: str
+    inhabitants: int
 
 
 @pytest.fixture
@@ -87,3 +95,12 @@ def test_streamed_arguments_are_the_final_arguments(client: OpenAI) -> None:
         final = stream.get_final_response()
     assert len(deltas) > 1
     assert "".join(deltas) == turns.call_of(final).arguments
+
+
+def test_text_is_parsed_to_a_model(client: OpenAI) -> None:
+    """The helper sends the schema of a class, and makes an object of it from the answer."""
+    with client.responses.stream(
+        model=turns.MODEL, input='"Paris" has 2102650 inhabitants.', text_format=City
+    ) as stream:
+        final = stream.get_final_response()
+    assert final.output_parsed == City(name="Paris", inhabitants=2102650)
