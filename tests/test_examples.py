@@ -15,6 +15,7 @@ EXPECTED = {
     "connection_events": "open, last response resp_",
     "warm_up": "warm: resp_",
     "tools_by_hand": "18 degrees and sunny in Paris",
+    "scripted_server": "and the line went dead (1006)",
 }
 
 

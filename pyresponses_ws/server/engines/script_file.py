@@ -172,7 +172,12 @@ def _read_reply(node: Node) -> Sequence[Step] | None:
 
 
 def _read_steps(node: Node) -> list[Step]:
-    return [_read_step(entry) for entry in node.entries()]
+    entries = node.entries()
+    for entry in entries[:-1]:
+        for key in entry.any_mapping():
+            if key in _ENDS:
+                raise entry.error(f"no step can follow '{key}'")
+    return [_read_step(entry) for entry in entries]
 
 
 def _read_step(node: Node) -> Step:
@@ -285,3 +290,6 @@ _STEPS: dict[str, tuple[Callable[[Parts, str], Step], tuple[str, ...]]] = {
     "hang": (_read_hang, ()),
     "repeat": (_read_repeat, ("steps",)),
 }
+
+#: Steps after which a turn has nothing more to say.
+_ENDS = frozenset({"cut", "fail", "close", "hang"})
