@@ -49,7 +49,9 @@ DOORS = {
     "dataclasses_json": ("model.py",),
     "marshmallow": ("schema.py",),
     "orjson": ("codec.py",),
-    "starlette": ("server/app.py", "server/gate.py", "server/sse.py"),
+    "starlette": tuple(
+        f"server/{name}.py" for name in ("app", "creates", "exchange", "gate", "resources", "sse")
+    ),
     "uvicorn": ("server/serve.py", "server/protocols.py"),
     "h11": ("server/protocols.py",),
     "websockets": ("server/protocols.py",),
