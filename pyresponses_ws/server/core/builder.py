@@ -50,7 +50,8 @@ class ResponseBuilder:
         #: Numbers the events of this response.
         self.envelope = Envelope(request.lane)
         self._open: OpenItem | None = None
-        self._usage: UsageDelta | None = None
+        #: The last that the engine told of it.
+        self.usage: UsageDelta | None = None
         # Why the output is to end before its next item, and why it has ended unfinished.
         self._stop: str | None = None
         self._cut: str | None = None
@@ -67,7 +68,7 @@ class ResponseBuilder:
     def add(self, delta: Content) -> list[Body]:
         """Return the events of one delta; none once the output is cut."""
         if isinstance(delta, UsageDelta):
-            self._usage = delta
+            self.usage = delta
             return []
         if self._has_item and self._opens_item(delta):
             self._obey_stop()
@@ -88,12 +89,21 @@ class ResponseBuilder:
         """Whether more deltas change nothing; ``finish`` will end the response as incomplete."""
         return self._cut is not None
 
+    def close(self) -> list[Body]:
+        """Close the open item, after which ``output`` and ``is_cut`` are final; idempotent."""
+        # A stop lets the open item finish; any other cut goes through it.
+        status = "incomplete" if self._cut not in (None, self._stop) else "completed"
+        events = self._number_all(self._close_item(status))
+        self._obey_stop()
+        return events
+
+    def append(self, item: OpenItem) -> list[Body]:
+        """Add a whole item to a closed output."""
+        return self._number_all([*self._open_item(item), *self._close_item("completed")])
+
     def finish(self, now: float) -> list[Body]:
         """Close what is open and return it with ``response.completed`` or ``incomplete``."""
-        # A stop lets the open item finish; any other cut goes through it.
-        item_status = "incomplete" if self._cut not in (None, self._stop) else "completed"
-        events = self._number_all(self._close_item(item_status))
-        self._obey_stop()
+        events = self.close()
         return [*events, *self._end("incomplete" if self._cut else "completed", now=now)]
 
     def fail(self, error: APIError, now: float, *, with_error: bool = False) -> list[Body]:
@@ -112,7 +122,7 @@ class ResponseBuilder:
             self.response,
             status=status,
             output=self.output,
-            usage=self._usage,
+            usage=self.usage,
             now=now,
             error=error,
             cut=self._cut,
@@ -134,7 +144,7 @@ class ResponseBuilder:
     def _take_message(self, delta: TextDelta | RefusalDelta) -> Iterator[Body]:
         message = self._open
         if not isinstance(message, OpenMessage):
-            message = OpenMessage(self._new_id("msg"))
+            message = OpenMessage(self.new_id("msg"))
             yield from self._open_item(message)
         part = "output_text" if isinstance(delta, TextDelta) else "refusal"
         for body in message.switch(part):
@@ -146,7 +156,7 @@ class ResponseBuilder:
         if not isinstance(item, OpenReasoning):
             wants_secret = _ENCRYPTED in self._request.settings.get("include", ())
             make_secret = self._ids.new_secret if wants_secret else None
-            item = OpenReasoning(self._new_id("rs"), make_secret)
+            item = OpenReasoning(self.new_id("rs"), make_secret)
             yield from self._open_item(item)
         for body in item.switch(delta.kind):
             yield self._place(body)
@@ -162,7 +172,7 @@ class ResponseBuilder:
 
     def _take_item(self, item: Item) -> Iterator[Body]:
         kind = str(item.get("type"))
-        facts = {"id": self._new_id(ID_PREFIXES.get(kind, "item")), **item}
+        facts = {"id": self.new_id(ID_PREFIXES.get(kind, "item")), **item}
         yield from self._open_item(WholeItem(facts))
         yield from self._close_item("completed")
 
@@ -189,14 +199,15 @@ class ResponseBuilder:
     def _new_call(self, delta: CallDelta, name: str) -> OpenCall:
         is_custom = delta.kind == "custom"
         return OpenCall(
-            self._new_id("ctc" if is_custom else "fc"),
+            self.new_id("ctc" if is_custom else "fc"),
             call_id=self._ids.new_call(),
             name=name,
             is_custom=is_custom,
             namespace=delta.namespace,
         )
 
-    def _new_id(self, prefix: str) -> str:
+    def new_id(self, prefix: str) -> str:
+        """Make the id of an item."""
         return self._ids.new(prefix, self._now)
 
     def _add_text(self, item: OpenItem, text: str) -> Iterator[Body]:

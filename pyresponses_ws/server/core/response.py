@@ -132,7 +132,10 @@ def make_usage(usage: UsageDelta) -> dict[str, Any]:
     """Return the usage of a Response, every detail filled in."""
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cache_write_tokens": 0, "cached_tokens": usage.cached_tokens},
+        "input_tokens_details": {
+            "cache_write_tokens": usage.cache_write_tokens,
+            "cached_tokens": usage.cached_tokens,
+        },
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.input_tokens + usage.output_tokens,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.chain import Checkpoint, find_stored
 from pyresponses_ws.server.core.ids import Ids, Padding
+from pyresponses_ws.server.core.rate import RateLimiter
+from pyresponses_ws.server.core.references import find_in, resolve_references
 from pyresponses_ws.server.core.request import CreateRequest
 from pyresponses_ws.server.core.store import ResponseStore
 from pyresponses_ws.server.core.turn import Turn
 from pyresponses_ws.server.engines.base import Director
-
-if TYPE_CHECKING:
-    from pyresponses_ws.server.core.rate import RateLimiter
 
 
 class Service:
@@ -32,8 +31,7 @@ class Service:
         self._padding = Padding(rng)
         self._ids = Ids(rng)
         self._director = director
-        # None lets every owner create as fast as it likes.
-        self._rates = rates
+        self._rates = RateLimiter(None) if rates is None else rates
 
     def new_steer(self) -> str:
         """Make the id of a submission of steering."""
@@ -45,7 +43,7 @@ class Service:
 
     def admit(self, owner: str, now: float) -> None:
         """Count a create of the owner. Raises the 429 of one too many."""
-        wait = None if self._rates is None else self._rates.take(owner, now)
+        wait = self._rates.take(owner, now)
         if wait is not None:
             raise errors.too_many_requests(wait)
 
@@ -53,8 +51,10 @@ class Service:
         self, request: CreateRequest, *, owner: str, parent: Checkpoint | None, now: float
     ) -> Turn:
         """Make a turn that may start. Raises the APIError that it is refused with instead."""
+        history = () if parent is None else parent.items
+        find = find_in(history, lambda item_id: self.store.find_item(owner, item_id, now))
         return Turn(
-            request,
+            replace(request, input=resolve_references(request.input, find)),
             owner=owner,
             parent=parent,
             rng=self._rng,

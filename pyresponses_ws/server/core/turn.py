@@ -9,6 +9,13 @@ from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.builder import ResponseBuilder
 from pyresponses_ws.server.core.calls import check_calls, owed_input
 from pyresponses_ws.server.core.chain import Checkpoint
+from pyresponses_ws.server.core.compaction import (
+    OpenCompaction,
+    compact_turn,
+    count_tokens,
+    expand,
+    needs_compaction,
+)
 from pyresponses_ws.server.core.envelope import Envelope
 from pyresponses_ws.server.core.ids import Ids, Padding
 from pyresponses_ws.server.core.kinds import Item
@@ -50,6 +57,8 @@ class Turn:
         self.owner = owner
         self.parent = parent
         self._items = (*history, *request.input)
+        # What the turn is continued from, once it is finished; fewer items where it compacted.
+        self._window: tuple[Item, ...] = ()
         #: How the turn departs from the protocol; None if it does not.
         self.direction: Direction | None = None
         if director is not None:
@@ -68,7 +77,7 @@ class Turn:
         settings = self.request.settings
         return EngineRequest(
             model=self.request.model,
-            items=self._items,
+            items=expand(self._items),
             tools=self.request.tools,
             tool_choice=settings.get("tool_choice", "auto"),
             instructions=settings.get("instructions"),
@@ -124,8 +133,13 @@ class Turn:
         return self._edit(self._builder.add(delta))
 
     def finish(self, now: float) -> list[Event]:
-        """End as completed or incomplete."""
-        return self._edit(self._builder.finish(now))
+        """End as completed or incomplete; a context grown too long is compacted before."""
+        events = self._builder.close()
+        self._window = (*self._items, *self._builder.output)
+        if self._must_compact():
+            self._window = compact_turn(self._window, self._builder.new_id("cmp"))
+            events += self._builder.append(OpenCompaction(self._window[0]))
+        return self._edit([*events, *self._builder.finish(now)])
 
     def fail(self, error: APIError, now: float, *, with_error: bool = False) -> list[Event]:
         """End as failed; see ``ResponseBuilder.fail``."""
@@ -133,13 +147,21 @@ class Turn:
 
     def make_checkpoint(self) -> Checkpoint:
         """Return what a continuation of the finished turn starts from."""
-        items = (*self._items, *self._builder.output)
-        return Checkpoint(id=self.response["id"], items=items, owner=self.owner, lane=self.lane)
+        return Checkpoint(id=self.id, items=self._window, owner=self.owner, lane=self.lane)
 
     def make_stored(self, now: float) -> StoredResponse:
         """Return what the store keeps of the finished turn."""
-        items = self.make_checkpoint().items
-        return StoredResponse(response=self.response, items=items, stored_at=now)
+        return StoredResponse(
+            response=self.response, items=self._window, seen=self._items, stored_at=now
+        )
+
+    def _must_compact(self) -> bool:
+        if self._builder.is_cut or self.request.is_warm_up:
+            return False
+        usage = self._builder.usage
+        used = 0 if usage is None else usage.input_tokens + usage.output_tokens
+        tokens = used or count_tokens(self._window)
+        return needs_compaction(self.request, tokens, self._builder.output)
 
     def _edit(self, events: list[Event]) -> list[Event]:
         """Leave out and double what the turn's direction says."""

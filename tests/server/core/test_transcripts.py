@@ -1,7 +1,7 @@
 """The server in the place of the real service, in the example conversations.
 
 A transcript's client frames go in, what its model said is fed as deltas, and what comes out must be
-what the service sent, but for ids, times, padding and usage.
+what the service sent, but for ids, times and padding.
 """
 
 from __future__ import annotations
@@ -15,28 +15,32 @@ import pytest
 
 from pyresponses_ws.errors import ServerError
 from pyresponses_ws.server.core.turn import Turn
-from pyresponses_ws.server.engines.base import CallDelta, Delta, ReasoningDelta, TextDelta
+from pyresponses_ws.server.engines.base import (
+    CallDelta,
+    Delta,
+    ReasoningDelta,
+    TextDelta,
+    UsageDelta,
+)
 from tests.server.drivers import NOW, Frame, Wire, make_service
 
 TRANSCRIPTS = Path(__file__).parents[2] / "data" / "transcripts"
 
 #: Conversations that need no tool that the service itself runs.
 PLAYED = (
-    *(
-        "01_text_turn",
-        "03_function_call_continuation",
-        "04_warmup",
-        "05_previous_response_not_found",
-    ),
-    *("09_two_lanes_interleaved", "10_steer_accepted_successor", "11_steer_pending_tool"),
-    *("15_fork_and_eviction", "21_parallel_tool_calls"),
+    *("01_text_turn", "02_reasoning_turn", "03_function_call_continuation", "04_warmup"),
+    *("05_previous_response_not_found", "06_connection_limit", "09_two_lanes_interleaved"),
+    *("10_steer_accepted_successor", "11_steer_pending_tool", "15_fork_and_eviction"),
+    *("19_compaction", "21_parallel_tool_calls"),
 )
 
 #: Values that every run makes anew.
 FRESH = {
-    *("id", "item_id", "call_id", "created_at", "completed_at", "obfuscation", "usage"),
+    *("id", "item_id", "call_id", "created_at", "completed_at", "obfuscation"),
     *("encrypted_content", "previous_response_id"),
 }
+#: Part of a Response only since after the captures were made.
+NEWER = {"prompt_cache_options"}
 
 
 class Player:
@@ -90,6 +94,8 @@ class Player:
     def _end(self, frame: Frame) -> None:
         turn = self._turn(frame)
         self.wire.turns.remove(turn)
+        if (usage := frame["response"]["usage"]) is not None:
+            self.wire.session.receive_deltas(turn, [_read_usage(usage)])
         error = frame["response"]["error"]
         failure = None if error is None else ServerError(error["message"], code=error["code"])
         self.wire.session.receive_end(turn, failure, NOW)
@@ -109,6 +115,15 @@ def _read_delta(frame: Frame) -> Delta | None:
     return None
 
 
+def _read_usage(usage: Frame) -> UsageDelta:
+    return UsageDelta(
+        usage["input_tokens"],
+        usage["output_tokens"],
+        **usage["input_tokens_details"],
+        **usage["output_tokens_details"],
+    )
+
+
 def read(name: str) -> list[dict[str, Any]]:
     """Return the lines of a transcript behind its first."""
     lines = (TRANSCRIPTS / f"{name}.jsonl").read_text("utf-8").splitlines()
@@ -121,7 +136,11 @@ def settle(value: Any) -> Any:
         if value.get("type") in ("error", "invalid_request_error"):
             # Of the service's own errors the order varies, and whether a param is null or missing.
             value = dict(sorted((key, inner) for key, inner in value.items() if inner is not None))
-        return [(key, None if key in FRESH else settle(inner)) for key, inner in value.items()]
+        return [
+            (key, None if key in FRESH else settle(inner))
+            for key, inner in value.items()
+            if key not in NEWER
+        ]
     if isinstance(value, str):
         return re.sub(r"resp_[0-9a-f]{50}", "resp_...", value)
     return [settle(inner) for inner in value] if isinstance(value, list) else value
