@@ -115,8 +115,8 @@ def test_two_lanes_of_a_session(base_url: str) -> None:
     """Two tasks, each with its lane, get their own answers over one socket."""
     limits = ResponsesWebSocketLimits(
         max_lanes=3,
-        max_events_per_lane=2_000,
-        max_events=4_000,
+        max_events_per_lane=5_000,
+        max_events=10_000,
         max_bytes_per_lane=2**22,
         max_bytes=2**23,
     )

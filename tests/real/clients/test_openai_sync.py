@@ -140,7 +140,7 @@ def test_two_lanes_at_once(connection: ResponsesConnection) -> None:
 
 
 def test_steering(connection: ResponsesConnection) -> None:
-    """Accepted while the turn runs; its successor comes unasked and answers the new words."""
+    """The turn ends as steered; its successor comes unasked and answers the new words."""
     connection.response.create(model=turns.MODEL, input=turns.LONG_TEXT, store=False)
     created = connection.recv()
     assert created.type == "response.created"
@@ -150,6 +150,7 @@ def test_steering(connection: ResponsesConnection) -> None:
     while not kinds or kinds[-1] not in turns.ENDS:
         kinds.append(connection.recv().type)
     assert kinds.count("response.steer.accepted") == 1
+    assert kinds[-1] == "response.incomplete"
     successor = read_response(connection)
     assert successor.previous_response_id == first_id
     assert successor.output_text == f"You said: {turns.CLOSING}"

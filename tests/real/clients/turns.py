@@ -23,7 +23,7 @@ QUESTION = "What is the weather in Paris?"
 #: Long enough to be still streaming when a command that answers its first event arrives.
 LONG_TEXT = " ".join(f"word{number}" for number in range(4_000))
 #: Long enough for two turns to be streamed side by side.
-PAIR_TEXT = " ".join(f"word{number}" for number in range(400))
+PAIR_TEXT = " ".join(f"word{number}" for number in range(1_500))
 #: A tool call whose arguments are as long as LONG_TEXT.
 LONG_QUESTION = f'What is the weather in "{LONG_TEXT}"?'
 CLOSING = "Make it short."

@@ -14,12 +14,12 @@ await new Promise((resolve) => ws.socket.once('open', resolve));
 
 const lanes = ['a', 'b'].map((name) => session.lane(name));
 for (const lane of lanes) {
-  lane.create({ model: MODEL, input: `${lane.streamID} ${words(400)}`, store: false });
+  lane.create({ model: MODEL, input: `${lane.streamID} ${words(1_500)}`, store: false });
 }
 const responses = await Promise.all(lanes.map((lane) => lane.finalResponse()));
 report({
   right: responses.map(
-    (response, index) => textOf(response) === `You said: ${lanes[index].streamID} ${words(400)}`,
+    (response, index) => textOf(response) === `You said: ${lanes[index].streamID} ${words(1_500)}`,
   ),
   interleaved: order.indexOf('b') < order.lastIndexOf('a'),
 });
