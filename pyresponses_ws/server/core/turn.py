@@ -29,6 +29,7 @@ from pyresponses_ws.server.engines.base import (
     Director,
     EngineRequest,
     FrameDelta,
+    UsageDelta,
 )
 
 Event = dict[str, Any]
@@ -136,6 +137,9 @@ class Turn:
         """End as completed or incomplete; a context grown too long is compacted before."""
         events = self._builder.close()
         self._window = (*self._items, *self._builder.output)
+        if self._builder.usage is None:
+            # An engine that was stopped had no time to count.
+            self._builder.usage = self._estimate_usage()
         if self._must_compact():
             self._window = compact_turn(self._window, self._builder.new_id("cmp"))
             events += self._builder.append(OpenCompaction(self._window[0]))
@@ -159,9 +163,11 @@ class Turn:
         if self._builder.is_cut or self.request.is_warm_up:
             return False
         usage = self._builder.usage
-        used = 0 if usage is None else usage.input_tokens + usage.output_tokens
-        tokens = used or count_tokens(self._window)
+        tokens = 0 if usage is None else usage.input_tokens + usage.output_tokens
         return needs_compaction(self.request, tokens, self._builder.output)
+
+    def _estimate_usage(self) -> UsageDelta:
+        return UsageDelta(count_tokens(self._items), count_tokens(self._builder.output))
 
     def _edit(self, events: list[Event]) -> list[Event]:
         """Leave out and double what the turn's direction says."""

@@ -121,6 +121,7 @@ def test_a_response_whose_last_item_was_steered_ends_as_steered() -> None:
     ]
     (item,) = frames[-3]["response"]["output"]
     assert (item["status"], item["content"][0]["text"]) == ("completed", "Hello.")
+    assert frames[-3]["response"]["usage"]["output_tokens"] > 0
 
 
 def test_steers_go_in_together_in_the_order_in_which_they_came() -> None:
