@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -243,7 +244,7 @@ def _read_item(parts: Parts, key: str) -> Step:
 
 
 def _read_usage(parts: Parts, key: str) -> Step:
-    names = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+    names = [part.name for part in fields(UsageDelta)]
     inside = parts[key].mapping(names)
     counts = {name: inside[name].integer(0) if name in inside else 0 for name in names}
     return Emit(UsageDelta(**counts))
