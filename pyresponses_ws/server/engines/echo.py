@@ -90,10 +90,16 @@ def read_situation(items: Sequence[Item]) -> Situation:
 def _quote_outputs(items: Sequence[Item], outputs: Iterable[Item]) -> str:
     names = {str(item.get("call_id")): item["name"] for item in items if item.get("name")}
     lines = (
-        f"{names.get(str(item.get('call_id')), 'The tool')} returned: {text_of(item.get('output'))}"
+        f"{names.get(str(item.get('call_id')), 'The tool')} returned: {_quote(item.get('output'))}"
         for item in outputs
     )
     return "\n".join(lines)
+
+
+def _quote(output: object) -> str:
+    """Return the text of an output; one without any, as of a shell, as JSON."""
+    text = text_of(output)
+    return text if text or not output else json.dumps(output, ensure_ascii=False)
 
 
 def _call(tool: Item, text: str) -> Iterator[Delta]:

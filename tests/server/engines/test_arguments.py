@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pyresponses_ws.server.engines.arguments import make_arguments, next_quoted
+from pyresponses_ws.server.engines.arguments import make_arguments, make_document, next_quoted
 
 
 def fill(text: str, *, name: str = "do_it", **properties: Any) -> dict[str, Any]:
@@ -114,3 +116,97 @@ def test_only_required_properties_are_given() -> None:
 def test_an_apostrophe_is_no_quote() -> None:
     """It has letters on both sides, or none of them opens."""
     assert next_quoted("What's Bob's and Al's?") is None
+
+
+def test_a_list_that_goes_on_ends_in_null() -> None:
+    """As recursive schemas of strict mode have it; the root may be meant, too."""
+    following = {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "null"}]}
+    node = {"properties": {"v": STRING, "next": following}, "required": ["v", "next"]}
+    schema = {"$defs": {"N": node}, "$ref": "#/$defs/N"}
+    assert json.loads(make_document(schema, "in Rome")) == {"v": "Rome", "next": None}
+    tree = {"type": "object", "properties": {"left": {"$ref": "#"}}, "required": ["left"]}
+    assert json.loads(make_document(tree, "hi")) == {"left": {"left": None}}
+
+
+def test_a_reference_may_be_used_twice() -> None:
+    """Only one that needs itself ends; definitions have two names in the wild."""
+    city = {"type": "object", "properties": {"n": STRING}, "required": ["n"]}
+    use = {"$ref": "#/definitions/City"}
+    schema = {
+        "definitions": {"City": city},
+        "properties": {"a": use, "b": {"allOf": [use]}},
+        "required": ["a", "b"],
+    }
+    made = make_document({"type": "object", **schema}, 'from "Rome" to "Oslo"')
+    assert json.loads(made) == {"a": {"n": "Rome"}, "b": {"n": "Oslo"}}
+
+
+def test_definitions_that_double_are_bounded() -> None:
+    """Each needs the next one twice: filled to the end that would be a billion values."""
+    definitions = {
+        f"D{level}": {
+            "type": "object",
+            "properties": {key: {"$ref": f"#/$defs/D{level + 1}"} for key in "ab"},
+            "required": ["a", "b"],
+        }
+        for level in range(30)
+    }
+    made = make_document({"$defs": definitions, "$ref": "#/$defs/D0"}, "hi")
+    assert len(made) < 100_000
+
+
+def test_a_document_keeps_to_its_enumerations() -> None:
+    """Of whatever type; a quoted string that is none of the values is not used."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "unit": {"type": "string", "enum": ["c", "k"]},
+            "other": {"enum": ["c", "k"]},
+            "size": {"type": "integer", "enum": [1, 2]},
+        },
+        "required": ["unit", "other", "size"],
+    }
+    made = make_document(schema, 'weather in "f", "k" or 7')
+    assert json.loads(made) == {"unit": "c", "other": "k", "size": 1}
+
+
+def test_a_document_need_not_be_an_object() -> None:
+    """Its schema decides; without one it is the user's words."""
+    assert make_document({"type": "array"}, "hi") == "[]"
+    assert make_document({"type": "number"}, "take 2.5") == "2.5"
+    assert make_document(None, "hi") == '"hi"'
+
+
+def test_long_numbers_are_no_trouble() -> None:
+    """Whole ones stay exact, as far as anybody counts."""
+    whole, endless = str(2**64 + 1), "9" * 10_000
+    schema = {"properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}
+    made = make_arguments(
+        {"name": "f", "parameters": {**schema, "required": ["a", "b"]}}, f"{whole} {endless}"
+    )
+    assert json.loads(made) == {"a": 2**64 + 1, "b": int("9" * 300)}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "properties", "required", "enum", "$ref", "$defs", "anyOf", "a"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(schema=JSON)
+def test_any_schema_makes_json(schema: Any) -> None:
+    """Clients send what they like; nobody has checked it."""
+    text = 'the "a" of 3'
+    assert isinstance(json.loads(make_arguments({"name": "f", "parameters": schema}, text)), dict)
+    made = make_document(schema, text)
+    assert json.dumps(json.loads(made), ensure_ascii=False, separators=(",", ":")) == made

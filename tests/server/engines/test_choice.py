@@ -93,3 +93,26 @@ def test_tools_in_a_namespace_are_on_offer() -> None:
 def test_names_split_at_case_and_punctuation() -> None:
     """Snake, camel, dotted."""
     assert name_parts("getWeather_now-in.v2") == ["get", "weather", "now", "in", "v2"]
+
+
+@pytest.mark.parametrize("verb", ["get", "set", "list", "run", "do", "make", "create"])
+def test_an_empty_verb_need_not_be_said(verb: str) -> None:
+    """The other parts of the name are telling enough."""
+    assert choose("the invoice, please", f"{verb}_invoice") == f"{verb}_invoice"
+
+
+@pytest.mark.parametrize(
+    ("offer", "choice"),
+    [
+        ([{"type": "function"}, {"type": "custom", "name": 5}, {}], "required"),
+        ([{"type": "namespace", "name": 1, "tools": 5}], "required"),
+        ([{"type": "namespace", "tools": [5, {"type": "function"}]}], "auto"),
+        (tools("a"), {"type": "allowed_tools", "mode": "auto", "tools": 5}),
+        (tools("a"), {"type": "allowed_tools", "tools": [5, {"name": []}]}),
+        (tools("a"), {"type": "function", "name": {}}),
+        (tools("a"), 5),
+    ],
+)
+def test_what_nobody_has_checked_calls_nothing(offer: list[dict[str, Any]], choice: object) -> None:
+    """A tool without a name is none; a choice that cannot be read chooses none."""
+    assert choose_tool(offer, choice, "hello") is None

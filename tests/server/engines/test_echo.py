@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,12 +10,13 @@ import pytest
 from pyresponses_ws.server.engines.base import (
     CallDelta,
     CancelToken,
+    CutDelta,
     EngineRequest,
     TextDelta,
     UsageDelta,
 )
 from pyresponses_ws.server.engines.echo import EchoEngine
-from tests.server.drivers import answer, user
+from tests.server.drivers import Wire, answer, user
 
 WEATHER = {
     "type": "function",
@@ -129,3 +131,100 @@ def test_a_cancel_ends_the_delay() -> None:
     deltas = engine.run(EngineRequest(model="m", items=[user("hi")]), token)
     token.cancel()
     assert list(deltas) == []
+
+
+def test_the_limit_cuts_the_answer() -> None:
+    """A piece is a token; the usage is told before the cut, after which nothing counts."""
+    request = EngineRequest(model="m", items=[user("hi")], settings={"max_output_tokens": 2})
+    deltas = list(EchoEngine().run(request, CancelToken()))
+    assert deltas[:2] == [TextDelta("You"), TextDelta(" said:")]
+    assert isinstance(deltas[2], UsageDelta)
+    assert deltas[2].output_tokens == 2
+    assert deltas[3:] == [CutDelta("max_output_tokens")]
+
+
+@pytest.mark.parametrize("limit", [3, 100])
+def test_an_answer_within_the_limit_is_whole(limit: int) -> None:
+    """One that just fits, too."""
+    request = EngineRequest(model="m", items=[user("hi")], settings={"max_output_tokens": limit})
+    *deltas, usage = EchoEngine().run(request, CancelToken())
+    assert deltas == answer("hi")
+    assert isinstance(usage, UsageDelta)
+
+
+def test_a_call_is_cut_too() -> None:
+    """Its arguments are output like any other."""
+    settings = {"max_output_tokens": 3}
+    said = run([user(QUESTION)], tools=[WEATHER], settings=settings)
+    assert said == '{"city'
+
+
+def wanted(schema: object) -> dict[str, Any]:
+    """Ask for JSON by a schema."""
+    made = {"type": "json_schema", "name": "n", "strict": True, "schema": schema}
+    return {"text": {"format": made}}
+
+
+def test_a_schema_makes_the_answer_json() -> None:
+    """Filled from the user's words, and streamed in pieces."""
+    deltas = answer(QUESTION, settings=wanted(WEATHER["parameters"]))
+    assert len(deltas) > 1
+    assert "".join(d.text for d in deltas if isinstance(d, TextDelta)) == '{"city":"Paris"}'
+
+
+def test_outputs_fill_a_schema() -> None:
+    """After a call of a tool it is what the tool said that is told."""
+    schema = {"properties": {"degrees": {"type": "integer"}}, "required": ["degrees"]}
+    said = run([user(QUESTION), CALL, output()], settings=wanted(schema))
+    assert said == '{"degrees":14}'
+
+
+def test_a_schema_does_not_keep_a_tool_from_being_called() -> None:
+    """The format is that of text."""
+    said = run([user(QUESTION)], tools=[WEATHER], settings=wanted({"type": "array"}))
+    assert said == '{"city":"Paris"}'
+
+
+def test_json_without_a_schema_has_the_answer_in_it() -> None:
+    """``json_object`` asks for any object."""
+    settings = {"text": {"format": {"type": "json_object"}}}
+    assert json.loads(run([user('say "hi"')], settings=settings)) == {
+        "answer": 'You said: say "hi"'
+    }
+
+
+@pytest.mark.parametrize(
+    "text", [{}, {"format": None}, {"format": 5}, {"format": {"type": "text"}}]
+)
+def test_any_other_format_is_plain_text(text: dict[str, Any]) -> None:
+    """Whatever stands there."""
+    assert run([user("hi")], settings={"text": text}) == "You said: hi"
+
+
+@pytest.mark.parametrize("choice", ["auto", "required", {"type": "function", "name": "a_tool"}])
+def test_at_most_one_tool_is_called(choice: object) -> None:
+    """Even if the user names them all."""
+    offer = [{"type": "function", "name": name} for name in ("a_tool", "b_tool")]
+    deltas = answer("a_tool and b_tool and a_tool", tools=offer, tool_choice=choice)
+    assert [d.name for d in deltas if isinstance(d, CallDelta) and d.name] == ["a_tool"]
+
+
+def test_any_output_of_a_tool_counts() -> None:
+    """Its type ends in ``_output``, whatever the tool; one that is no text is quoted as JSON."""
+    shell = {"type": "shell_call_output", "call_id": "c", "output": [{"stdout": "x"}]}
+    assert run([user(QUESTION), shell], tools=[WEATHER]) == 'The tool returned: [{"stdout": "x"}]'
+
+
+def test_the_history_counts_as_much_as_the_input() -> None:
+    """The question may be of an earlier turn, when only its outputs are new."""
+    wire = Wire()
+    first = wire.complete(input=QUESTION, tools=[WEATHER])
+    (call,) = first["output"]
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "14 °C"}
+    second = wire.complete(input=[result], tools=[WEATHER], previous_response_id=first["id"])
+    assert second["output"][0]["content"][0]["text"] == "get_weather returned: 14 °C"
+
+
+def test_any_model_is_echoed() -> None:
+    """There is no list to choose from."""
+    assert Wire().complete(model="gpt-99", input="hi")["model"] == "gpt-99"
