@@ -13,15 +13,15 @@ from pyresponses_ws.server.core.rules import (
     TEXT_OR_ARRAY,
     TEXT_OR_OBJECT,
     Rule,
+    Shape,
     check,
-    check_keys,
     one_of,
     required,
 )
 from pyresponses_ws.server.core.tools import check_tools
 
 #: Keys of any item.
-_COMMON = {"id": STRING, "name": STRING, "status": STRING}
+_COMMON = {"type": STRING, "id": STRING, "name": STRING, "status": STRING}
 _WITH_CALL_ID = {"call_id": required(STRING)}
 
 #: Keys of the items that need some. Items of other types pass, as new ones come every few months.
@@ -63,18 +63,23 @@ _BY_TYPE: dict[str, dict[str, Rule]] = {
     "additional_tools": {"role": STRING, "tools": required(ARRAY)},
 }
 
+_SHAPES = {kind: Shape({**_COMMON, **rules}) for kind, rules in _BY_TYPE.items()}
+_ANY_SHAPE = Shape(_COMMON)
+
 #: Keys of the arrays' entries that other code reads.
-_PART = {
-    "type": required(STRING),
-    "text": STRING,
-    "refusal": STRING,
-    "image_url": TEXT_OR_OBJECT,
-    "file_id": STRING,
-    "file_data": STRING,
-    "file_url": STRING,
-    "filename": STRING,
-    "detail": STRING,
-}
+_PART = Shape(
+    {
+        "type": required(STRING),
+        "text": STRING,
+        "refusal": STRING,
+        "image_url": TEXT_OR_OBJECT,
+        "file_id": STRING,
+        "file_data": STRING,
+        "file_url": STRING,
+        "filename": STRING,
+        "detail": STRING,
+    }
+)
 _PARTS_IN = ("content", "summary", "output")
 
 
@@ -87,12 +92,12 @@ def parse_input(value: str | list[Any]) -> tuple[Item, ...]:
 
 def _parse_item(path: str, item: Any) -> Item:
     check(path, item, OBJECT)
-    check_keys(path, item, {"type": STRING})
     kind = item.get("type") or _untyped(item)
-    check_keys(path, item, _COMMON)
-    check_keys(path, item, _BY_TYPE.get(kind, {}))
+    shape = _SHAPES.get(kind, _ANY_SHAPE) if isinstance(kind, str) else _ANY_SHAPE
+    shape.check(path, item)
     for name in _PARTS_IN:
-        _check_parts(f"{path}.{name}", item.get(name))
+        if isinstance(item.get(name), list):
+            _check_parts(f"{path}.{name}", item[name])
     if kind in ("additional_tools", "tool_search_output"):
         check_tools(f"{path}.tools", item.get("tools") or [])
     return item if item.get("type") else {**item, "type": kind}
@@ -103,7 +108,8 @@ def _untyped(item: Item) -> str:
     return "item_reference" if "id" in item and item.keys() <= {"id", "type"} else "message"
 
 
-def _check_parts(path: str, parts: object) -> None:
-    for index, part in enumerate(parts if isinstance(parts, list) else ()):
-        check(f"{path}[{index}]", part, OBJECT)
-        check_keys(f"{path}[{index}]", part, _PART)
+def _check_parts(path: str, parts: list[Any]) -> None:
+    for index, part in enumerate(parts):
+        place = f"{path}[{index}]"
+        check(place, part, OBJECT)
+        _PART.check(place, part)

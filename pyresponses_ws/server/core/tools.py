@@ -12,8 +12,8 @@ from pyresponses_ws.server.core.rules import (
     OBJECT,
     STRING,
     Rule,
+    Shape,
     check,
-    check_keys,
     one_of,
     required,
 )
@@ -22,6 +22,7 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]+")
 
 #: Keys of any tool; a name has one type everywhere, so that names can be compared unread.
 _COMMON: dict[str, Rule] = {
+    "type": required(STRING),
     "name": STRING,
     "description": STRING,
     "async": BOOLEAN,
@@ -43,10 +44,13 @@ _BY_TYPE: dict[str, dict[str, Rule]] = {
     "file_search": {"vector_store_ids": required(ARRAY)},
 }
 
+_SHAPES = {kind: Shape({**_COMMON, **rules}) for kind, rules in _BY_TYPE.items()}
+_ANY_SHAPE = Shape(_COMMON)
+
 _MODE = one_of("none", "auto", "required")
-_CHOICE = {"type": required(STRING), "name": STRING, "server_label": STRING}
-_ALLOWED = {"mode": required(one_of("auto", "required")), "tools": required(ARRAY)}
-_ALLOWED_TOOL = {"type": required(STRING), "name": STRING}
+_CHOICE = Shape({"type": required(STRING), "name": STRING, "server_label": STRING})
+_ALLOWED = Shape({"mode": required(one_of("auto", "required")), "tools": required(ARRAY)})
+_ALLOWED_TOOL = Shape({"type": required(STRING), "name": STRING})
 
 
 def check_tools(path: str, tools: list[Any]) -> None:
@@ -60,22 +64,21 @@ def check_tool_choice(choice: str | dict[str, Any]) -> None:
     if isinstance(choice, str):
         check("tool_choice", choice, _MODE)
         return
-    check_keys("tool_choice", choice, _CHOICE)
+    _CHOICE.check("tool_choice", choice)
     if choice["type"] == "allowed_tools":
-        check_keys("tool_choice", choice, _ALLOWED)
+        _ALLOWED.check("tool_choice", choice)
         for index, tool in enumerate(choice["tools"]):
             check(f"tool_choice.tools[{index}]", tool, OBJECT)
-            check_keys(f"tool_choice.tools[{index}]", tool, _ALLOWED_TOOL)
+            _ALLOWED_TOOL.check(f"tool_choice.tools[{index}]", tool)
 
 
 def _check_tool(path: str, tool: Any) -> None:
     check(path, tool, OBJECT)
-    check_keys(path, tool, {"type": required(STRING)})
-    kind = tool["type"]
+    kind = tool.get("type")
     if kind == "function" and isinstance(tool.get("function"), dict):
         raise errors.nested_function(path)
-    check_keys(path, tool, _COMMON)
-    check_keys(path, tool, _BY_TYPE.get(kind, {}))
+    shape = _SHAPES.get(kind, _ANY_SHAPE) if isinstance(kind, str) else _ANY_SHAPE
+    shape.check(path, tool)
     if kind == "function" and _NAME.fullmatch(tool["name"]) is None:
         raise errors.pattern_mismatch(f"{path}.name", f"^{_NAME.pattern}$")
     if kind == "namespace":

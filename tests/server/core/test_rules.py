@@ -8,8 +8,8 @@ from pyresponses_ws.errors import BadRequestError
 from pyresponses_ws.server.core.rules import (
     INTEGER,
     STRING,
+    Shape,
     check,
-    check_keys,
     join_choices,
     one_of,
     required,
@@ -31,9 +31,9 @@ def test_true_is_no_number() -> None:
 
 def test_null_counts_as_absent() -> None:
     """Unless the value must be there."""
-    check_keys("a", {"b": None}, {"b": STRING})
+    Shape({"b": STRING}).check("a", {"b": None})
     with pytest.raises(BadRequestError, match=r"Missing required parameter: 'a\.b'\."):
-        check_keys("a", {"b": None}, {"b": required(STRING)})
+        Shape({"b": required(STRING)}).check("a", {"b": None})
 
 
 def test_a_wrong_choice_is_not_returned_whole() -> None:
