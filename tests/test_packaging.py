@@ -56,8 +56,9 @@ def test_requirements_have_a_lower_bound_only(extra: str) -> None:
 
 def test_extras_bring_what_they_promise() -> None:
     """One command installs all that the tests need, another all that the demo needs."""
-    assert set(EXTRAS) == {"fast", "server", "socks", "test", "dev"}
+    assert set(EXTRAS) == {"fast", "server", "socks", "test", "real", "dev"}
     assert _names(EXTRAS["fast"]) == {"orjson"}
+    assert _names(EXTRAS["real"]) == {"openai-agents"}
     assert _names(EXTRAS["server"]) == {"PyYAML", "rich", "starlette", "uvicorn", "websockets"}
     assert "pyresponses-ws[fast,server]" in _requirements(EXTRAS["test"])
     assert "pyresponses-ws[test]" in _requirements(EXTRAS["dev"])
