@@ -47,7 +47,8 @@ class Resources:
     async def list_input(self, request: Request) -> Response:
         """Answer ``GET /v1/responses/{id}/input_items``."""
         query = parse_page_query(request.query_params)
-        return reply_json(make_page(self._find(request).input, query))
+        items = self._service.store.list_input(self._find(request))
+        return reply_json(make_page(items, query))
 
     async def compact(self, request: Request) -> Response:
         """Answer ``POST /v1/responses/compact``."""

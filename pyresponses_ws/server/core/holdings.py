@@ -1,11 +1,13 @@
-"""What stored responses hold: how many bytes it takes, and which item an id means."""
+"""What stored responses hold: how many bytes it takes, and the ids by which items are found."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from pyresponses_ws.server.core.item_ids import id_of
 from pyresponses_ws.server.core.kinds import Item
 
 
@@ -23,51 +25,67 @@ def weigh(value: Any) -> int:
     return total
 
 
+@dataclass
+class _Held:
+    # The item itself: held here too, so that its address stays its own.
+    item: Item
+    id: str
+    weight: int
+    holders: int = 0
+
+
 class Holdings:
-    """Values that several holders may share; each counts once.
+    """The items of stored responses; those that several hold count once.
 
     The responses of a long conversation share their history, so adding up their sizes would come
-    out at a multiple of the memory that they take.
+    out at a multiple of the memory that they take. An item that came without an id keeps the one
+    that it is given here for as long as anybody holds it.
     """
 
     def __init__(self) -> None:
         #: Bytes of everything held.
         self.weight = 0
-        # Number of holders and weight, by address: who holds a value keeps it where it is.
-        self._held: dict[int, tuple[int, int]] = {}
-        # Number of holders and the newest item, by owner and id of the item.
-        self._by_id: dict[tuple[str, str], tuple[int, Item]] = {}
+        # By address of the item.
+        self._held: dict[int, _Held] = {}
+        # The newest of each id, by owner and id; older ones of the same id are not found.
+        self._by_id: dict[tuple[str, str], _Held] = {}
 
-    def hold(self, value: Any) -> None:
-        """Count one more holder of a value."""
-        holders, weight = self._held.get(id(value)) or (0, weigh(value))
-        self._held[id(value)] = (holders + 1, weight)
-        self.weight += 0 if holders else weight
+    def hold(self, owner: str, response: Item, items: Sequence[Item]) -> None:
+        """Take in a response and the items of its context, oldest first."""
+        self.weight += weigh(response) + sys.getsizeof(items)
+        for place, item in enumerate(items):
+            held = self._held.get(id(item)) or self._take_in(
+                item, id_of(response["id"], place, item)
+            )
+            held.holders += 1
+            self._by_id[owner, held.id] = held
 
-    def release(self, value: Any) -> None:
-        """Count one holder less of a value that is held."""
-        holders, weight = self._held.pop(id(value))
-        if holders > 1:
-            self._held[id(value)] = (holders - 1, weight)
-        else:
-            self.weight -= weight
-
-    def hold_items(self, owner: str, items: Iterable[Item]) -> None:
-        """Count one more holder of items with ids, and let their ids lead to them."""
+    def release(self, owner: str, response: Item, items: Sequence[Item]) -> None:
+        """Let go of what was taken in with the same arguments."""
+        self.weight -= weigh(response) + sys.getsizeof(items)
         for item in items:
-            self.hold(item)
-            holders, _ = self._by_id.get((owner, item["id"]), (0, item))
-            self._by_id[owner, item["id"]] = (holders + 1, item)
-
-    def release_items(self, owner: str, items: Iterable[Item]) -> None:
-        """Count one holder less of items that are held."""
-        for item in items:
-            self.release(item)
-            holders, newest = self._by_id.pop((owner, item["id"]))
-            if holders > 1:
-                self._by_id[owner, item["id"]] = (holders - 1, newest)
+            held = self._held[id(item)]
+            held.holders -= 1
+            if held.holders == 0:
+                self.weight -= held.weight
+                del self._held[id(item)]
+                if self._by_id.get((owner, held.id)) is held:
+                    del self._by_id[owner, held.id]
 
     def find(self, owner: str, item_id: str) -> Item | None:
         """Return the newest item of this id that the owner holds."""
-        _, item = self._by_id.get((owner, item_id), (0, None))
-        return item
+        held = self._by_id.get((owner, item_id))
+        return None if held is None else held.item
+
+    def name(self, items: Sequence[Item]) -> list[Item]:
+        """Return held items with their ids in them."""
+        return [
+            item if item.get("id") == held.id else {**item, "id": held.id}
+            for item in items
+            for held in [self._held[id(item)]]
+        ]
+
+    def _take_in(self, item: Item, item_id: str) -> _Held:
+        held = self._held[id(item)] = _Held(item, item_id, weigh(item))
+        self.weight += held.weight
+        return held

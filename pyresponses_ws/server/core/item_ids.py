@@ -10,20 +10,18 @@ from pyresponses_ws.server.core.ids import ID_PREFIXES
 from pyresponses_ws.server.core.kinds import Item
 
 
-def identify(response_id: str, items: Sequence[Item], *, start: int = 0) -> tuple[Item, ...]:
-    """Return items of a response's context, each with an id; ``start`` is the place of the first.
-
-    An id made here comes from the part of the response's id that its conversation shares, the
-    item's place and what it says, so that every response of the conversation makes the same.
+def id_of(response_id: str, place: int, item: Item) -> str:
+    """Return the id of an item, or make one of the part that ids of a conversation share, the place
+    of the item in the context and what it says.
     """
-    return tuple(
-        item if _has_id(item) else {**item, "id": _make_id(response_id, place, item)}
-        for place, item in enumerate(items, start)
-    )
+    given = item.get("id")
+    return given if isinstance(given, str) and given else _make_id(response_id, place, item)
 
 
-def _has_id(item: Item) -> bool:
-    return isinstance(item.get("id"), str) and bool(item["id"])
+def identify(response_id: str, items: Sequence[Item]) -> tuple[Item, ...]:
+    """Return the items of a context, each with an id."""
+    ids = (id_of(response_id, place, item) for place, item in enumerate(items))
+    return tuple({**item, "id": item_id} for item, item_id in zip(items, ids, strict=True))
 
 
 def _make_id(response_id: str, place: int, item: Item) -> str:

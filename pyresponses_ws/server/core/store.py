@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pyresponses_ws.server.core.holdings import Holdings
-from pyresponses_ws.server.core.item_ids import identify
 from pyresponses_ws.server.core.kinds import Item
 
 #: A development server keeps the last this many an owner, so that a long test run stays small.
@@ -74,19 +73,14 @@ class ResponseStore:
         return self._holdings.weight
 
     def put(self, owner: str, stored: StoredResponse) -> None:
-        """Keep a response, its items with ids.
-
-        The oldest go when a bound is passed; this one too if it alone passes it.
-        """
+        """Keep a response; the oldest go when a bound is passed, this one if it alone passes it."""
         response_id: str = stored.response["id"]
-        stored = _identify(stored)
         self._drop(owner, response_id)
         self._drop_old(stored.stored_at)
         self._all[owner, response_id] = stored
         self._by_owner.setdefault(owner, OrderedDict())[response_id] = None
         self._by_owner.move_to_end(owner)
-        self._holdings.hold(stored.response)
-        self._holdings.hold_items(owner, (*stored.items, *(stored.seen or ())))
+        self._holdings.hold(owner, stored.response, _held_by(stored))
         self._shrink(owner)
 
     def get(self, owner: str, response_id: str, now: float) -> StoredResponse | None:
@@ -103,6 +97,13 @@ class ResponseStore:
         """Return an item of the owner's stored responses, the newest of its id."""
         self._drop_old(now)
         return self._holdings.find(owner, item_id)
+
+    def list_input(self, stored: StoredResponse) -> list[Item]:
+        """Return the whole context that the turn of a response saw, every item with an id.
+
+        ``stored`` must be what ``get`` returned, with nothing put since.
+        """
+        return self._holdings.name(stored.input)
 
     def _drop_old(self, now: float) -> None:
         """Forget what is too old; responses come in the order of time, so the old are in front."""
@@ -127,8 +128,7 @@ class ResponseStore:
         stored = self._all.pop((owner, response_id), None)
         if stored is None:
             return False
-        self._holdings.release(stored.response)
-        self._holdings.release_items(owner, (*stored.items, *(stored.seen or ())))
+        self._holdings.release(owner, stored.response, _held_by(stored))
         mine = self._by_owner[owner]
         del mine[response_id]
         if not mine:
@@ -136,7 +136,11 @@ class ResponseStore:
         return True
 
 
-def _identify(stored: StoredResponse) -> StoredResponse:
-    response_id: str = stored.response["id"]
-    seen = None if stored.seen is None else identify(response_id, stored.seen)
-    return replace(stored, items=identify(response_id, stored.items), seen=seen)
+def _held_by(stored: StoredResponse) -> tuple[Item, ...]:
+    """Return the items that a response keeps, in the order of its context."""
+    if stored.seen is None:
+        return stored.items
+    # Mostly ``items`` is ``seen`` and the output, so that only what comes after it is new.
+    size = len(stored.seen)
+    is_longer = stored.items[:size] == stored.seen
+    return stored.items if is_longer else (*stored.seen, *stored.items)

@@ -1,10 +1,13 @@
-"""The weight of what stored responses hold."""
+"""The weight and the ids of what stored responses hold."""
 
 from __future__ import annotations
 
 import sys
 
 from pyresponses_ws.server.core.holdings import Holdings, weigh
+
+RESPONSE = {"id": "resp_1"}
+ITEM = {"type": "message", "content": "x" * 1_000}
 
 
 def test_a_value_weighs_what_its_parts_weigh() -> None:
@@ -15,14 +18,48 @@ def test_a_value_weighs_what_its_parts_weigh() -> None:
     assert weigh(value) == sum(map(sys.getsizeof, parts))
 
 
-def test_a_value_counts_once_until_its_last_holder_leaves() -> None:
-    """Whatever the order."""
-    holdings, value = Holdings(), {"a": "b"}
-    holdings.hold(value)
+def test_an_item_counts_once_until_its_last_holder_leaves() -> None:
+    """A second response adds only itself and its list of items."""
+    holdings, items = Holdings(), (ITEM,)
+    holdings.hold("me", RESPONSE, items)
     once = holdings.weight
-    holdings.hold(value)
-    assert holdings.weight == once == weigh(value)
-    holdings.release(value)
+    holdings.hold("me", {"id": "resp_2"}, items)
+    own = weigh(RESPONSE) + sys.getsizeof(items)
+    assert once == weigh(ITEM) + own
+    assert holdings.weight == once + own
+    holdings.release("me", RESPONSE, items)
     assert holdings.weight == once
-    holdings.release(value)
+    holdings.release("me", {"id": "resp_2"}, items)
     assert holdings.weight == 0
+
+
+def test_an_item_twice_in_a_context_is_held_twice() -> None:
+    """Letting go of the response lets go of both."""
+    holdings = Holdings()
+    holdings.hold("me", RESPONSE, (ITEM, ITEM))
+    holdings.release("me", RESPONSE, (ITEM, ITEM))
+    assert holdings.weight == 0
+
+
+def test_an_id_that_was_given_stays() -> None:
+    """Also for a response that has the item at another place, and after the first is gone."""
+    holdings = Holdings()
+    holdings.hold("me", RESPONSE, (ITEM,))
+    (named,) = holdings.name((ITEM,))
+    holdings.hold("me", {"id": "resp_2"}, ({"type": "message"}, ITEM))
+    holdings.release("me", RESPONSE, (ITEM,))
+    assert holdings.name((ITEM,)) == [named]
+    assert holdings.find("me", named["id"]) is ITEM
+
+
+def test_the_newest_of_an_id_is_found() -> None:
+    """An older one that goes does not take it along."""
+    holdings = Holdings()
+    old, new = ({**ITEM, "id": "msg_1", "content": text} for text in ("old", "new"))
+    holdings.hold("me", RESPONSE, (old,))
+    holdings.hold("me", {"id": "resp_2"}, (new,))
+    holdings.release("me", RESPONSE, (old,))
+    assert holdings.find("me", "msg_1") is new
+    assert holdings.find("you", "msg_1") is None
+    holdings.release("me", {"id": "resp_2"}, (new,))
+    assert holdings.find("me", "msg_1") is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pyresponses_ws.server.core.item_ids import identify
+from pyresponses_ws.server.core.item_ids import id_of, identify
 
 RESPONSE = "resp_0123456789abcdef01" + "0" * 32
 
@@ -18,12 +18,12 @@ def test_ids_have_the_live_shape() -> None:
 
 
 def test_a_given_id_stays() -> None:
-    """The item itself is returned; null and the empty string are none."""
+    """Null and the empty string are none."""
     item = {"type": "message", "id": "msg_mine"}
-    assert identify(RESPONSE, [item])[0] is item
+    assert identify(RESPONSE, [item]) == (item,)
     for nothing in (None, ""):
         (named,) = identify(RESPONSE, [{"type": "message", "id": nothing}])
-        assert named["id"] == identify(RESPONSE, [{"type": "message"}])[0]["id"]
+        assert named["id"] == id_of(RESPONSE, 0, {"type": "message"})
 
 
 def test_the_same_text_at_another_place_is_another_item() -> None:
@@ -31,7 +31,7 @@ def test_the_same_text_at_another_place_is_another_item() -> None:
     item = {"type": "message", "content": "hi"}
     first, second = identify(RESPONSE, [item, item])
     assert first["id"] != second["id"]
-    assert identify(RESPONSE, [item], start=1) == (second,)
+    assert identify(RESPONSE, [item]) == (first,)
 
 
 def test_half_a_surrogate_pair_is_text_too() -> None:

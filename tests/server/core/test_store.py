@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyresponses_ws.server.core.item_ids import identify
 from pyresponses_ws.server.core.kinds import Item
 from pyresponses_ws.server.core.store import MAX_AGE, MAX_RESPONSES, ResponseStore, StoredResponse
 from tests.server.drivers import NOW
@@ -16,6 +15,13 @@ def put(
     """Store a response without output."""
     stored = StoredResponse(response={"id": response_id}, items=tuple(items), stored_at=NOW)
     store.put(owner, stored)
+
+
+def list_input(store: ResponseStore, response_id: str) -> list[Item]:
+    """Return the input of a stored response of owner ``me``."""
+    stored = store.get("me", response_id, NOW)
+    assert stored is not None
+    return store.list_input(stored)
 
 
 def message(text: str, **fields: str) -> Item:
@@ -84,7 +90,7 @@ def test_a_response_over_the_bound_is_not_kept() -> None:
 def test_shared_history_counts_once() -> None:
     """A chain of responses takes the memory of its longest context, not of their sum."""
     store = ResponseStore()
-    history = identify("resp_0", [message("x" * 10_000)])
+    history = [message("x" * 10_000)]
     for number in range(100):
         put(store, f"resp_{number}", items=history)
     assert 10_000 < store.weight < 100_000
@@ -124,17 +130,31 @@ def test_an_item_is_found_by_its_id_as_long_as_a_response_holds_it() -> None:
     assert store.find_item("me", "msg_1", NOW + MAX_AGE + 1) is None
 
 
-def test_items_without_an_id_get_one() -> None:
-    """It leads to the item, and the next response of the conversation makes the same."""
+def test_items_without_an_id_are_listed_with_one() -> None:
+    """It leads to the item, the next response of the chain lists it too, the item stays as is."""
     store = ResponseStore()
-    put(store, "resp_0123456789abcdef1", items=[message("hi")])
-    put(store, "resp_0123456789abcdef2", items=[message("hi"), message("hi")])
-    first, second = (store.get("me", f"resp_0123456789abcdef{n}", NOW) for n in (1, 2))
-    assert first is not None
-    assert second is not None
-    assert first.items[0] == second.items[0]
-    assert second.items[0]["id"] != second.items[1]["id"]
-    assert store.find_item("me", first.items[0]["id"], NOW) == first.items[0]
+    asked, again = message("hi"), message("hi")
+    put(store, "resp_1", items=[asked])
+    put(store, "resp_2", items=[asked, again])
+    (first,), (second, third) = (list_input(store, f"resp_{number}") for number in (1, 2))
+    assert first == second == {**asked, "id": first["id"]}
+    assert third["id"] != first["id"]
+    assert store.find_item("me", first["id"], NOW) is asked
+    assert "id" not in asked
+
+
+def test_a_compacted_turn_keeps_what_it_saw() -> None:
+    """The input can still be listed; all of it goes with the response."""
+    store = ResponseStore()
+    asked, summary = message("hi"), message("short", id="cmp_1")
+    stored = StoredResponse(
+        response={"id": "resp_1"}, items=(summary,), seen=(asked,), stored_at=NOW
+    )
+    store.put("me", stored)
+    assert [item["content"] for item in list_input(store, "resp_1")] == ["hi"]
+    assert store.find_item("me", "cmp_1", NOW) is summary
+    store.delete("me", "resp_1", NOW)
+    assert store.weight == 0
 
 
 def test_the_input_is_the_context_without_the_output() -> None:
