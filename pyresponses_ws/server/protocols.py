@@ -62,8 +62,8 @@ class HttpProtocol(H11Protocol):
         # Of that request: when it became due, and the bytes that have come since.
         self._since = 0.0
         self._received = 0
-        # Whether the connection was refused, and what still comes is thrown away.
-        self._is_refused = False
+        # Whether the connection was refused, and what still comes is thrown away, or handed on.
+        self._is_over = False
 
     @property
     def is_answering(self) -> bool:
@@ -90,7 +90,7 @@ class HttpProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived, unless it was refused, or too much of it has no reader."""
-        if self._is_refused:
+        if self._is_over:
             return
         self._received += len(data)
         super().data_received(data)
@@ -114,6 +114,7 @@ class HttpProtocol(H11Protocol):
         if fault is not None:
             self._refuse(fault)
             return
+        self._is_over = True
         self._stop_timers()
         super().handle_websocket_upgrade(event)
 
@@ -134,7 +135,7 @@ class HttpProtocol(H11Protocol):
             self._wait_until(self._since + self._limits.first_request_timeout)
 
     def _is_owed(self) -> bool:
-        if self._is_refused or self.transport.is_closing():
+        if self._is_over or self.transport.is_closing():
             return False
         state = self.conn.their_state
         # Between two requests uvicorn has a timer of its own, until the first byte of the second.
@@ -170,7 +171,7 @@ class HttpProtocol(H11Protocol):
 
     def _refuse(self, error: APIError) -> None:
         """Answer with ``error`` if no answer has begun, and end the connection."""
-        self._is_refused = True
+        self._is_over = True
         self._forget()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             for event in _make_reply(error):
@@ -189,8 +190,6 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._write_timeout = limits.write_timeout
         # At DEBUG it would log the headers, keys included, and every message.
         self.conn.debug = False
-        # Whether the peer broke the protocol, and what still comes is thrown away.
-        self._is_refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over the connection."""
@@ -214,8 +213,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._stall.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived, unless the peer broke the protocol before."""
-        if self._is_refused:
+        """Take what arrived, unless the peer broke the protocol before; then it is thrown away."""
+        if self.conn.parser_exc is not None:
             return
         try:
             super().data_received(data)
@@ -230,12 +229,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             _logger.warning("an upgrade could not be read: %s", self.conn.parser_exc)
             self.transport.abort()
             return
-        self._is_refused = True
         self.stop_keepalive()
         code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
+        if self.conn.parser_exc is not None and self.transport.can_write_eof():
+            # Nothing is understood any more, so the peer's close frame will not be seen.
+            self.transport.write_eof()
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()

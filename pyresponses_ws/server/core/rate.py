@@ -29,17 +29,16 @@ class RateLimiter:
         if self._rate is None:
             return None
         capacity = max(1.0, self._rate) / self._rate
-        empties = min(max(self._full_at.get(owner, now), now), now + capacity)
+        # Taken out, it goes back in as the one seen last.
+        full_at = min(max(self._full_at.pop(owner, now), now), now + capacity)
         cost = 1.0 / self._rate
-        wait = empties + cost - (now + capacity)
+        wait = full_at + cost - (now + capacity)
         # Sums of floats miss by their last digits; a microsecond early is in time.
-        if wait > 1e-6:
-            return wait
-        self._full_at[owner] = empties + cost
-        self._full_at.move_to_end(owner)
+        is_early = wait > 1e-6
+        self._full_at[owner] = full_at if is_early else full_at + cost
         if len(self._full_at) > self._max_owners:
             self._full_at.popitem(last=False)
-        return None
+        return wait if is_early else None
 
     def __len__(self) -> int:
         """Return how many owners are remembered."""
