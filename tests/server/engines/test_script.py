@@ -12,6 +12,7 @@ from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.server.engines import make_engine
 from pyresponses_ws.server.engines.base import CancelToken, CloseDelta, Direction, Director
 from pyresponses_ws.server.engines.script import ScriptEngine
+from tests.server.drivers import user
 from tests.server.engines.playing import ask, direct, make_script_engine, perform, text_of
 
 RANKED = """
@@ -123,3 +124,36 @@ def test_a_script_needs_its_file(tmp_path: Path) -> None:
         make_engine("script:")
     with pytest.raises(ConfigError, match="cannot read the script"):
         make_engine(f"script:{tmp_path}")
+
+
+def test_the_pages_conversation_works() -> None:
+    """A call from the user's words, an answer to its output, a later turn, a warm-up."""
+    page = Path(__file__).resolve().parents[3] / "docs" / "script.md"
+    block = next(b for b in page.read_text("utf-8").split("```") if "warm_up" in b and "$city" in b)
+    engine = make_script_engine(block.removeprefix("yaml\n"))
+    tool = {"type": "function", "name": "get_weather"}
+    output = {"type": "function_call_output", "call_id": "c", "output": "14"}
+    said = [
+        text_of(perform(engine, "Weather in Rome?", tools=[tool])),
+        text_of(perform(engine, items=[user("Weather in Rome?"), output])),
+        text_of(perform(engine, "a", "b", model="gpt-5.1")),
+        text_of(perform(engine, "a", "b", model="gpt-5.1")),
+    ]
+    assert said == [
+        '{"city":"Rome"}',
+        "Take a coat.",
+        "The second time, $5.",
+        "You said: b",
+    ]
+    assert direct(engine, generate=False).refusal is not None
+
+
+@pytest.mark.parametrize("code", range(999, 1017))
+def test_a_code_of_a_close_can_be_sent_or_is_refused(code: int) -> None:
+    """What RFC 6455 keeps for other uses is, but for 1006."""
+    script = f"rules: [{{close: {code}}}]"
+    if code in (999, 1004, 1005, 1015, 1016):
+        with pytest.raises(ConfigError):
+            make_script_engine(script)
+    else:
+        assert direct(script, "x").close == CloseDelta(code)
