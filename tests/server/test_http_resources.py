@@ -165,6 +165,29 @@ def test_a_compaction_reads_references(client: OpenAI) -> None:
         client.responses.compact(model=MODEL, input=[{**reference, "id": "msg_none"}])
 
 
+def test_a_create_refers_to_an_earlier_item(client: OpenAI) -> None:
+    """By the id that its output had, or that its input was listed with."""
+    first = create(client, "one")
+    (asked,) = client.responses.input_items.list(first.id)
+    references: Any = [{"id": asked.id}, {"type": "item_reference", "id": first.output[0].id}]
+    second = client.responses.create(model=MODEL, input=references)
+    assert second.output_text == "You said: one"
+    with pytest.raises(NotFoundError, match="msg_none"):
+        client.responses.create(model=MODEL, input=[{"type": "item_reference", "id": "msg_none"}])
+
+
+def test_a_trigger_ends_a_turn_in_a_compaction(client: OpenAI) -> None:
+    """The response is continued from it, and its own input is still listed."""
+    trigger: Any = [{"role": "user", "content": "one"}, {"type": "compaction_trigger"}]
+    first = client.responses.create(model=MODEL, input=trigger)
+    assert [item.type for item in first.output] == ["message", "compaction"]
+    second = create(client, "two", previous_response_id=first.id)
+    listed = client.responses.input_items.list(second.id, order="asc")
+    assert [item.type for item in listed] == ["compaction", "message"]
+    (asked, _) = client.responses.input_items.list(first.id, order="asc")
+    assert asked.type == "message"
+
+
 # openai 3.51.0 opens its sockets in a way that websockets 17 deprecates; it is not ours to change.
 @pytest.mark.filterwarnings(
     r"ignore:connect\(\) must be used as a context manager:DeprecationWarning"

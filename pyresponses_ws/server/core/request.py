@@ -9,20 +9,10 @@ from typing import Any
 from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.fields import check_settings
 from pyresponses_ws.server.core.inputs import parse_input
-from pyresponses_ws.server.core.kinds import CALL_KINDS, OUTPUT_KINDS, Item, user_message
+from pyresponses_ws.server.core.kinds import Item
 from pyresponses_ws.server.core.tools import check_tool_choice, check_tools
 
-# The kinds of items are part of what this module tells the rest of the server.
-__all__ = [
-    "CALL_KINDS",
-    "OUTPUT_KINDS",
-    "CreateRequest",
-    "Item",
-    "parse_create",
-    "parse_http_create",
-    "parse_lane",
-    "user_message",
-]
+__all__ = ["CreateRequest", "Item", "parse_create", "parse_http_create", "parse_lane"]
 
 _LANE_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,256}")
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyresponses_ws.errors import APIError
-from pyresponses_ws.server.core.request import CreateRequest, Item
+from pyresponses_ws.server.core.kinds import Item
+from pyresponses_ws.server.core.request import CreateRequest
 from pyresponses_ws.server.engines.base import UsageDelta
 
 _REASONING = {"context": "all_turns", "effort": "medium", "mode": "standard", "summary": None}
