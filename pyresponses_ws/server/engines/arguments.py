@@ -22,7 +22,6 @@ _PATH = re.compile(
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)")
 _WORD = re.compile(r"[^\W\d_]\w*(?:-\w+)*")
 
-
 #: Characters of a number that count; Python refuses to convert thousands of digits.
 _MAX_DIGITS = 300
 #: Levels of a value and values in it; what is beyond is null. Arbitrary, but definitions that each

@@ -9,10 +9,12 @@ from typing import Any
 
 from pyresponses_ws.server.engines.base import (
     CancelToken,
+    CloseDelta,
     CutDelta,
     Delta,
     Direction,
     EngineRequest,
+    FrameDelta,
     UsageDelta,
 )
 from pyresponses_ws.server.engines.echo import EchoEngine, count_input
@@ -112,7 +114,7 @@ def _with_usage(
         if isinstance(delta, CutDelta) and not is_told:
             is_told = True
             yield UsageDelta(input_tokens=count_input(request), output_tokens=pieces)
-        pieces += 1
+        pieces += not isinstance(delta, FrameDelta | CutDelta | CloseDelta)
         yield delta
     if not is_told and not cancel.is_set():
         yield UsageDelta(input_tokens=count_input(request), output_tokens=pieces)

@@ -12,6 +12,9 @@ from pyresponses_ws.errors import ConfigError
 #: Levels of lists and mappings; far more than a reply has, far fewer than Python's stack.
 _MAX_DEPTH = 64
 
+#: Twelve days: more than anybody waits, less than a wait can take. To stay for ever is ``hang``.
+_MAX_SECONDS = 1_000_000
+
 #: Characters of a place that an error repeats.
 _MAX_PLACE = 200
 
@@ -92,8 +95,8 @@ class Node:
 
     def seconds(self) -> float:
         """Read a time."""
-        if not _is_number(self.value, int, float) or self.value < 0:
-            raise self._expected("seconds, 0 or more")
+        if not _is_number(self.value, int, float) or not 0 <= self.value <= _MAX_SECONDS:
+            raise self._expected(f"seconds, from 0 to {_MAX_SECONDS}")
         return float(self.value)
 
     def choice(self, names: Collection[str]) -> str:

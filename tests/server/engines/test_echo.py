@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyresponses_ws.server.engines.base import (
     CallDelta,
@@ -228,3 +230,49 @@ def test_the_history_counts_as_much_as_the_input() -> None:
 def test_any_model_is_echoed() -> None:
     """There is no list to choose from."""
     assert Wire().complete(model="gpt-99", input="hi")["model"] == "gpt-99"
+
+
+KEYS = st.sampled_from(
+    [
+        "type",
+        "name",
+        "tools",
+        "mode",
+        "parameters",
+        "role",
+        "content",
+        "output",
+        "call_id",
+        "text",
+        "format",
+        "schema",
+    ]
+)
+WORDS = st.sampled_from(
+    [
+        "function",
+        "custom",
+        "namespace",
+        "allowed_tools",
+        "json_schema",
+        "user",
+        "function_call_output",
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+OBJECTS = st.lists(st.dictionaries(KEYS, JSON, max_size=4), max_size=3)
+
+
+@given(items=OBJECTS, tools=OBJECTS, choice=JSON, text=st.dictionaries(KEYS, JSON, max_size=3))
+def test_nothing_that_a_client_sends_breaks_echo(
+    items: list[dict[str, Any]], tools: list[dict[str, Any]], choice: Any, text: dict[str, Any]
+) -> None:
+    """Requests are checked for what the protocol needs, not for what echo reads in them."""
+    request = EngineRequest(
+        model="m", items=items, tools=tools, tool_choice=choice, settings={"text": text}
+    )
+    assert isinstance(list(EchoEngine().run(request, CancelToken()))[-1], UsageDelta)

@@ -91,8 +91,8 @@ def test_a_frame_goes_to_the_lane_of_its_turn() -> None:
 
 
 def test_the_usage_is_estimated_unless_it_is_told() -> None:
-    """A delta is a token."""
-    assert perform(reply("{text: a b}"), "hello")[-1] == UsageDelta(2, 2)
+    """A delta is a token, what is no output is none."""
+    assert perform(reply("{text: a b}, {frame: {a: 1}}"), "hello")[-1] == UsageDelta(2, 2)
     told = "{usage: {input_tokens: 5, output_tokens: 6, cached_tokens: 1, reasoning_tokens: 2}}"
     assert perform(reply(f"{told}, {{text: a}}"), "hello") == [
         UsageDelta(5, 6, cached_tokens=1, reasoning_tokens=2),
