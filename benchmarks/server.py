@@ -49,6 +49,8 @@ class Load:
     deltas: int
     #: Seconds before each delta.
     every: float
+    #: Seconds for which the idle connections are left alone besides.
+    hold: float
     engine: str
     is_deflated: bool
 
@@ -165,6 +167,7 @@ def measure(load: Load, side: Side) -> dict[str, Any]:
         command("record", SHORT)
         idle, at_rest = _measure_idle(load, process, command)
         streams, in_motion = _measure_streams(load, process, command)
+        time.sleep(load.hold)
         awake = command("wake")
         left = command("leave")
     phases = (idle, streams, awake, left)
@@ -334,6 +337,8 @@ def main() -> None:
     parser.add_argument("--streaming", type=int, default=100, help="turns at the same time")
     parser.add_argument("--deltas", type=int, default=200, help="deltas of a turn")
     parser.add_argument("--every", type=float, default=0.02, help="seconds before each delta")
+    # Longer than the server waits for a first request: no such timer may outlive the upgrade.
+    parser.add_argument("--hold", type=float, default=12.0, help="seconds idle, besides the turns")
     parser.add_argument("--engine", default="echo", help="texts are known for echo alone")
     parser.add_argument("--deflate", action="store_true", help="clients offer compression")
     parser.add_argument("--runs", type=int, default=5, help="fresh processes for each side")
@@ -358,6 +363,7 @@ def _load(options: argparse.Namespace) -> Load:
         streaming=options.streaming,
         deltas=options.deltas,
         every=options.every,
+        hold=options.hold,
         engine=options.engine,
         is_deflated=options.deflate,
     )

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.real
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 #: 20 idle connections that run a short turn each at the end, and 5 that stream.
-SMALL = ("--idle", "20", "--streaming", "5", "--deltas", "30", "--every", "0.005", "--runs", "1")
+SMALL = ("--idle", "20", "--streaming", "5", "--deltas", "30", "--every", "0.005")
+ONCE = ("--runs", "1", "--hold", "0")
 #: A turn: created, in_progress, item and part added, deltas, text, part and item done, completed.
 EVENTS_BESIDE_DELTAS = 8
 
@@ -25,7 +26,7 @@ EVENTS_BESIDE_DELTAS = 8
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
     """Run a small comparison once; return its figures."""
-    command = [sys.executable, str(FOLDER / "server.py"), *SMALL, "--json"]
+    command = [sys.executable, str(FOLDER / "server.py"), *SMALL, *ONCE, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0, done.stderr
     figures: dict[str, Any] = json.loads(done.stdout)
@@ -102,5 +103,5 @@ def test_too_few_descriptors_are_said_beforehand(
 
 def _load(modules: dict[str, ModuleType]) -> Any:
     return modules["server"].Load(
-        idle=1, streaming=2, deltas=30, every=0.0, engine="echo", is_deflated=False
+        idle=1, streaming=2, deltas=30, every=0.0, hold=0.0, engine="echo", is_deflated=False
     )
