@@ -124,7 +124,7 @@ def _is_number(value: object, *kinds: type) -> bool:
 def _show(value: object) -> str:
     """Tell a value by its text if it is short and plain, else by its kind."""
     if value is None or value == []:
-        return "nothing" if value is None else "an empty one"
+        return "nothing" if value is None else "an empty list"
     if isinstance(value, (bool, int, float, str)) and len(repr(value)) <= 40:
         return repr(value)
     return next((name for kind, name in _KINDS if isinstance(value, kind)), repr(type(value)))
