@@ -18,7 +18,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
-from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS
+from websockets.http11 import MAX_LINE_LENGTH, MAX_NUM_HEADERS, Response
+from websockets.server import ServerProtocol
 
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.config import ServerConfig
@@ -188,6 +189,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self.logger = _OneLine(self.logger, {})  # type: ignore[assignment]
         self._write_timeout = limits.write_timeout
+        self.conn.reject = self._reject  # type: ignore[method-assign]
         # At DEBUG it would log the headers, keys included, and every message.
         self.conn.debug = False
 
@@ -255,6 +257,16 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.transport.get_write_buffer_size() > 0:
             self.transport.abort()
 
+    def _reject(self, status: int, text: str) -> Response:
+        """Make the answer to a handshake that is none, in JSON like every other error."""
+        response = ServerProtocol.reject(self.conn, status, text)
+        error = errors.engine_failed() if status >= 500 else errors.bad_request(text.strip())
+        response.body = _encode_error(error)
+        for name, value in _describe(response.body).items():
+            del response.headers[name]
+            response.headers[name] = value
+        return response
+
 
 class _OneLine(_LoggerAdapter):
     """Keeps tracebacks of what a peer sent or a route did out of the log, unless it is at DEBUG."""
@@ -289,11 +301,15 @@ def _find_fault(request: h11.Request, max_header_bytes: int) -> APIError | None:
 
 
 def _make_reply(error: APIError) -> list[h11.Event]:
-    body = encode({"error": errors.error_object(error)}).encode()
-    headers = [
-        ("content-type", "application/json"),
-        ("content-length", str(len(body))),
-        ("connection", "close"),
-    ]
+    body = _encode_error(error)
+    headers = [*_describe(body).items(), ("connection", "close")]
     head = h11.Response(status_code=error.status or 500, headers=headers)
     return [head, h11.Data(data=body), h11.EndOfMessage()]
+
+
+def _encode_error(error: APIError) -> bytes:
+    return encode({"error": errors.error_object(error)}).encode()
+
+
+def _describe(body: bytes) -> dict[str, str]:
+    return {"content-type": "application/json", "content-length": str(len(body))}

@@ -28,6 +28,7 @@ class Running:
 
     port: int
     uvicorn: uvicorn.Server
+    host: str = "127.0.0.1"
 
     @property
     def connections(self) -> list[Any]:
@@ -36,7 +37,7 @@ class Running:
 
     def dial(self) -> socket.socket:
         """Open a TCP connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection((self.host, self.port), timeout=30)
 
     def ask(self, request: bytes) -> bytes:
         """Send bytes and return all that comes until the server ends the connection."""
@@ -50,7 +51,8 @@ def run_ours(config: ServerConfig, engine: Engine | None = None) -> Iterator[Run
     """Run our server."""
     server = Server(engine or EchoEngine(), config)
     with _run_in_thread(server.run, server.stop):
-        yield Running(int(server.base_url.rpartition(":")[2].split("/")[0]), server._uvicorn)
+        port = int(server.base_url.rpartition(":")[2].split("/")[0])
+        yield Running(port, server._uvicorn, config.host)
 
 
 @contextmanager

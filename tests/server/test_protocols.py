@@ -184,6 +184,17 @@ def test_half_a_request_is_not_waited_for(start: Start, is_ours: bool, half: byt
         assert error_of(answer)[0] == 408 if half else answer == b""
 
 
+@on_both
+def test_a_handshake_that_is_none_is_answered_in_json(start: Start, is_ours: bool) -> None:
+    """Like every other error; stock uvicorn sends plain text."""
+    with start(ServerConfig()) as server:
+        answer = server.ask(UPGRADE.replace(b"Version: 13", b"Version: 8") + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert (b"application/json" in answer) is is_ours
+        if is_ours:
+            assert "Sec-WebSocket-Version" in error_of(answer)[1]["message"]
+
+
 def test_an_idle_socket_owes_no_request() -> None:
     """The timer ends with the upgrade; what it says would break into the frames."""
     with run_ours(ServerConfig(first_request_timeout=0.1)) as server, server.dial() as raw:

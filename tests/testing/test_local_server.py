@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import requests
@@ -99,6 +100,40 @@ def test_keys_are_asked_for_in_both_modes() -> None:
     for process in (False, True):
         with LocalServer(process=process, api_keys="right") as server:
             assert [ask(server, key).status_code for key in ("right", "wrong")] == [200, 401]
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_its_options_are_those_of_the_command(process: bool) -> None:
+    """Limits, names and rates hold in both modes."""
+    options = {"max_message_bytes": 100, "allowed_hosts": ["box.lan"], "requests_per_second": 9.5}
+    with LocalServer(process=process, cors_origins=["http://a.lan"], **options) as server:
+        url = f"{server.base_url}/models"
+        page = {"Host": "box.lan", "Origin": "http://a.lan"}
+        assert requests.get(url, headers=page, timeout=30).status_code == 200
+        large = requests.post(f"{server.base_url}/responses", json={"x": "x" * 100}, timeout=30)
+        assert large.status_code == 413
+
+
+@pytest.mark.parametrize("process", [False, True])
+@pytest.mark.parametrize("name", ["max_turns", "max_connections", "connection_minutes"])
+def test_options_that_cannot_work_are_config_errors(name: str, process: bool) -> None:
+    """Before any process is started; the option is named as it was written."""
+    server = LocalServer(process=process, **{name: 0})
+    with pytest.raises(ConfigError, match=f"^{name} must be"):
+        server.start()
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_a_stop_waits_for_no_turn(process: bool) -> None:
+    """However long the grace is that a signal would give."""
+    with LocalServer(process=process, delta_delay=60, grace=3600) as server:
+        url = server.base_url.replace("http", "ws", 1) + "/responses"
+        with connect(url) as ws:
+            ws.send('{"type": "response.create", "model": "m", "input": "hi"}')
+            assert "response.created" in str(ws.recv())
+            began = time.monotonic()
+            server.stop()
+            assert time.monotonic() - began < 5
 
 
 def test_an_engine_of_ones_own_runs_in_a_thread_only() -> None:
