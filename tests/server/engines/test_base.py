@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -44,3 +45,12 @@ def test_engines_have_names() -> None:
     assert make_engine("echo").models() == ("echo",)
     with pytest.raises(ConfigError, match="unknown engine 'gpt'"):
         make_engine("gpt")
+
+
+def test_a_script_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without PyYAML the error says what to install; other engines work."""
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    monkeypatch.delitem(sys.modules, "pyresponses_ws.server.engines.script_file", raising=False)
+    with pytest.raises(ConfigError, match=r"needs yaml: pip install 'pyresponses-ws\[server\]'"):
+        make_engine("script:any.yaml")
+    assert make_engine("echo").models() == ("echo",)

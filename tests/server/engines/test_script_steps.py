@@ -131,7 +131,7 @@ def test_a_failure_has_the_scripts_facts() -> None:
 )
 def test_a_cancel_ends_every_step(steps: str) -> None:
     """Whatever waits wakes up, and nothing follows, not even the usage."""
-    engine = make_script_engine(reply(f"{{text: a}}, {steps}"))
+    engine = make_script_engine(reply(f"{{text: a b}}, {steps}"))
     request = ask("hello")
     token = CancelToken()
     deltas = engine.run(dataclasses.replace(request, direction=engine.direct(request)), token)
@@ -149,3 +149,35 @@ def test_the_servers_delay_comes_before_each_piece() -> None:
     assert [next(deltas), next(deltas)] == [TextDelta("a"), TextDelta(" b")]
     token.cancel()
     assert list(deltas) == []
+
+
+class Impatient(CancelToken):
+    """Cancels the turn at its second wait; the first is over at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = 0
+
+    def wait(self, seconds: float) -> bool:
+        self.waits += 1
+        if self.waits == 2:
+            self.cancel()
+        return self.is_set()
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "{hang: true}",
+        "{delay: 5}, {delay: 5}, {text: a}",
+        "{delay: 5}, {text: a, every: 5}",
+        "{repeat: 1000000000, steps: [{delay: 5}]}",
+        "{repeat: 1000000000, steps: [{delay: 5}, {text: a, every: 5}]}",
+    ],
+)
+def test_a_cancel_during_a_wait_ends_the_turn(steps: str) -> None:
+    """At once, however often the steps were to be repeated."""
+    engine = make_script_engine(reply(steps))
+    request = ask("hello")
+    directed = dataclasses.replace(request, direction=engine.direct(request))
+    assert list(engine.run(directed, Impatient())) == []
