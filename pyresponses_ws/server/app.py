@@ -133,7 +133,7 @@ async def _reply_api_error(request: Request, error: Exception) -> Response:
 
 async def _reply_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    method, path = request.method, request.url.path
+    method, path = request.method, request.scope["path"]
     if error.status_code == 405:
         allowed = sorted((error.headers or {}).get("Allow", "").split(", "))
         return reply_error(errors.unknown_method(method, path), {"allow": ", ".join(allowed)})
