@@ -88,6 +88,8 @@ class HttpProtocol(H11Protocol):
         """Stop the timers; they hold the connection."""
         self._stop_timers()
         super().connection_lost(exc)
+        # uvicorn does so only without an error; asyncio of Python 3.10 then warns under TLS.
+        self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived, unless it was refused, or too much of it has no reader."""
