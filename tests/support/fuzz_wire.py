@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import zlib
+from functools import cache
 from random import Random
 from typing import Any
 
+from pyresponses_ws.server.config import MAX_MESSAGE_BYTES
 from pyresponses_ws.server.core.wire import encode
 from tests.support.fuzz_frames import FrameMaker
 from tests.support.fuzz_server import PATIENCE
@@ -25,23 +28,31 @@ from tests.support.raw_server import (
 _UPGRADE = (
     "GET /v1/responses HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n"
     "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
+#: Each message is compressed for itself then.
+_DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n"
 _MASK = b"mask"
+#: The bit of a compressed message, its place among the reserved ones, and the end that is cut off.
+_COMPRESSED, _RSV1, _TAIL = 0x40, 4, b"\x00\x00\xff\xff"
 
 
 class RawSocket:
     """A client that writes any bytes and reads whole frames."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], *, asks_to_deflate: bool = False) -> None:
         self._socket = socket.create_connection(address, timeout=PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
-        self._socket.sendall(_UPGRADE.encode())
+        offer = _DEFLATE if asks_to_deflate else ""
+        self._socket.sendall(f"{_UPGRADE}{offer}\r\n".encode())
         while b"\r\n\r\n" not in self._buffer:
             self._fill()
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         assert b" 101 " in head, head
+        #: Whether messages may be compressed; those of the server may be, too.
+        self.is_deflated = b"permessage-deflate" in head
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
 
     def send(self, data: bytes) -> None:
         """Write bytes. Raises OSError when the server has left."""
@@ -54,7 +65,10 @@ class RawSocket:
         if size >= 126:
             code, count = ("!H", 2) if size == 126 else ("!Q", 8)
             (size,) = struct.unpack(code, self._take(count))
-        return first & 0x0F, self._take(size)
+        payload = self._take(size)
+        if first & _COMPRESSED:
+            payload = self._inflater.decompress(payload + _TAIL)
+        return first & 0x0F, payload
 
     def read_until_pong(self, mark: bytes) -> list[dict[str, Any]]:
         """Ping with ``mark``; return the text frames up to its pong."""
@@ -111,10 +125,13 @@ class Attacker:
 
         Returns what the server said. Raises ConnectionError when it closed too early.
         """
-        raw, said = RawSocket(self._address), []
+        raw = RawSocket(self._address, asks_to_deflate=self._random.random() < 0.3)
+        said: list[dict[str, Any]] = []
         try:
             for number in range(count):
-                raw.send(self._cut(self._text().encode("utf-8", "replace")))
+                payload = self._text().encode("utf-8", "replace")
+                is_deflated = raw.is_deflated and self._random.random() < 0.7
+                raw.send(_deflate(payload) if is_deflated else self._cut(payload))
                 if number % 10 == 9:
                     said += self._read(raw)
             said += self._read(raw)
@@ -172,6 +189,9 @@ class Attacker:
             [
                 noise,
                 frame(TEXT, b"\xff" + noise, mask=_MASK),
+                frame(TEXT, noise, rsv=_RSV1, mask=_MASK),
+                _bomb(),
+                _deflate(b"\xff" + noise),
                 frame(TEXT, noise, rsv=self._random.randrange(1, 8), mask=_MASK),
                 frame(TEXT, b"{}"),
                 frame(BINARY, noise, mask=_MASK),
@@ -189,6 +209,19 @@ class Attacker:
                 frame(TEXT, b"{}", mask=_MASK)[:-1],
             ]
         )
+
+
+def _deflate(payload: bytes) -> bytes:
+    """Return a compressed message."""
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    packed = deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
+    return frame(TEXT, packed.removesuffix(_TAIL), rsv=_RSV1, mask=_MASK)
+
+
+@cache
+def _bomb() -> bytes:
+    """Return a message of some kilobytes that is three times over the server's limit."""
+    return _deflate(b" " * (3 * MAX_MESSAGE_BYTES))
 
 
 def _close(code: int) -> bytes:
