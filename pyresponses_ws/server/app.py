@@ -26,7 +26,7 @@ from pyresponses_ws.server.core.session import Session
 from pyresponses_ws.server.creates import Creates
 from pyresponses_ws.server.engines.base import Director, Engine
 from pyresponses_ws.server.exchange import reply_error, reply_json
-from pyresponses_ws.server.gate import Gate
+from pyresponses_ws.server.gate import KeyGate, SourceGate
 from pyresponses_ws.server.peer import Peer
 from pyresponses_ws.server.pump import EngineRoom
 from pyresponses_ws.server.resources import Resources
@@ -169,17 +169,23 @@ def _routes(app: ServerApp) -> list[BaseRoute]:
     ]
 
 
-def _build(app: ServerApp, config: ServerConfig) -> ASGIApp:
-    gate = Middleware(Gate, access=Access(config))
+def _gates(config: ServerConfig) -> list[Middleware]:
+    access = Access(config)
     cors = Middleware(
         CORSMiddleware,
         allow_origins=config.cors_origins,
         allow_methods=["GET", "POST", "DELETE"],
         allow_headers=["*"],
     )
+    # What browsers ask beforehand carries no key, and a page must be able to read a 401.
+    between = [cors] if config.cors_origins else []
+    return [Middleware(SourceGate, access=access), *between, Middleware(KeyGate, access=access)]
+
+
+def _build(app: ServerApp, config: ServerConfig) -> ASGIApp:
     built = Starlette(
         routes=_routes(app),
-        middleware=[cors, gate] if config.cors_origins else [gate],
+        middleware=_gates(config),
         exception_handlers={
             APIError: _reply_api_error,
             HTTPException: _reply_http_exception,

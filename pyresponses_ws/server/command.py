@@ -19,11 +19,22 @@ from typing import TYPE_CHECKING, Any
 from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.server.config import ServerConfig
 
+try:
+    import resource
+except ImportError:  # Windows has no such limit.
+    resource = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from pyresponses_ws.server.serve import Server
 
+_logger = logging.getLogger(__name__)
+
 #: Keys from here, parted by commas: on the command line every user of the machine would see them.
 KEYS_VARIABLE = "PYRESPONSES_WS_API_KEYS"
+
+#: Files that the server opens besides its connections: some for the interpreter and the loop, and
+#: those connections over the limit that are told so.
+_OTHER_FILES = 128
 
 #: Exit status of a command that was called wrongly.
 _WRONG_USAGE = 2
@@ -139,6 +150,7 @@ def make_server(
     check_extra()
     configure_log(options.log_level)
     config = make_config(options, environ)
+    raise_file_limit(config.max_connections + _OTHER_FILES)
     from pyresponses_ws.server.engines import make_engine
     from pyresponses_ws.server.serve import Server
 
@@ -172,6 +184,25 @@ def check_extra() -> None:
             raise ConfigError(
                 f"the embedded server needs {name}: pip install 'pyresponses-ws[server]'"
             )
+
+
+def raise_file_limit(needed: int) -> None:
+    """Let this process open as many files as it may need, and warn where it may not.
+
+    Many systems allow 1,024 unless asked; over it a server cannot even accept to refuse.
+    """
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < needed:
+        _logger.warning(
+            "only %s open files are allowed here and %s may be needed: lower --max-connections",
+            *(allowed, needed),
+        )
 
 
 def configure_log(level: str) -> None:

@@ -16,6 +16,7 @@ from pyresponses_ws.server.command import (
     check_extra,
     configure_log,
     make_config,
+    raise_file_limit,
     run,
     to_arguments,
 )
@@ -109,6 +110,31 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'pyresponses-ws\[server\]'"):
         check_extra()
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised", "words"),
+    [
+        ((256, 4096), [(1128, 4096)], []),
+        ((256, 512), [(512, 512)], ["only 512 open files"]),
+        ((2048, 4096), [], []),
+    ],
+)
+def test_it_may_open_as_many_files_as_it_needs(
+    limits: tuple[int, int],
+    raised: list[tuple[int, int]],
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As far as the system lets it; else the log says what is missing."""
+    resource = pytest.importorskip("resource")
+    done: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, pair: done.append(pair))
+    raise_file_limit(1128)
+    assert done == raised
+    assert [record.getMessage()[:19] for record in caplog.records] == words
 
 
 def test_the_level_reaches_the_log(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import requests
 
 from pyresponses_ws.server.config import ServerConfig
 from tests.server.stock import Running, read_all, run_ours
@@ -98,3 +99,25 @@ def test_an_ipv6_server_knows_its_own_pages() -> None:
         origin = f"[::1]:{server.port}".encode()
         request = b"GET /healthz HTTP/1.1\r\nHost: %b\r\nOrigin: http://%b\r\n" % (origin, origin)
         assert server.ask(request + PLAIN + b"\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("http://localhost:3000", 200), ("http://evil.com", 403)]
+)
+def test_a_page_may_ask_beforehand_if_it_may_call(origin: str, status: int) -> None:
+    """That question carries no key; where the page may not call, the answer is the usual one."""
+    headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    config = ServerConfig(api_keys=("right",), cors_origins=("http://localhost:3000",))
+    with run_ours(config) as server:
+        url = f"http://127.0.0.1:{server.port}/v1/responses"
+        assert requests.options(url, headers=headers, timeout=30).status_code == status
+
+
+def test_a_page_can_read_why_it_is_refused() -> None:
+    """An allowed one without a key gets its 401 with the header that lets it."""
+    page = "http://localhost:3000"
+    with run_ours(ServerConfig(api_keys=("right",), cors_origins=(page,))) as server:
+        url = f"http://127.0.0.1:{server.port}/v1/models"
+        reply = requests.get(url, headers={"Origin": page}, timeout=30)
+        assert reply.status_code == 401
+        assert reply.headers["access-control-allow-origin"] == page

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyresponses_ws.server.core import errors
+from pyresponses_ws.server.core.kinds import Item
 from pyresponses_ws.server.core.lanes import Lane
-from pyresponses_ws.server.core.request import CreateRequest, Item
+from pyresponses_ws.server.core.request import CreateRequest
 from pyresponses_ws.server.core.store import ResponseStore
 
 
