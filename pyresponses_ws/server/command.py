@@ -19,11 +19,6 @@ from typing import TYPE_CHECKING, Any
 from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.server.config import ServerConfig
 
-try:
-    import resource
-except ImportError:  # Windows has no such limit.
-    resource = None  # type: ignore[assignment]
-
 if TYPE_CHECKING:
     from pyresponses_ws.server.serve import Server
 
@@ -191,7 +186,9 @@ def raise_file_limit(needed: int) -> None:
 
     Many systems allow 1,024 unless asked; over it a server cannot even accept to refuse.
     """
-    if resource is None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit.
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:
