@@ -24,6 +24,18 @@ _ROUTES = (
     *(("GET", f"{_STORED}/input_items"), ("POST", f"{_STORED}/cancel")),
     *(("GET", "/v1/models"), ("GET", "/healthz")),
 )
+#: Lines of the request that opens a WebSocket; leave one out, or put one in, and it may be refused.
+_UPGRADE = (
+    *("Host: 127.0.0.1", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
+    *("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: realtime"),
+    "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10",
+)
+_ODD_UPGRADE = (
+    *("Sec-WebSocket-Version: 8", "Sec-WebSocket-Key: short", "Upgrade: h2c", "Connection: close"),
+    *("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=99", "X-A: \xff\xfe"),
+    *("Sec-WebSocket-Extensions: ;;=,", "Sec-WebSocket-Protocol: ,", "Content-Length: 2"),
+    *("Transfer-Encoding: chunked", "Sec-WebSocket-Version: 13", "Authorization: Bearer \xe9"),
+)
 _ODD_METHODS = (
     *("GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get"),
     *("BREW", "G" * 300),
@@ -133,7 +145,7 @@ class Caller:
         if kind < 0.1:
             noise = self._random.randbytes(self._random.randrange(1, 200))
             return Call("GET", noise, is_odd=True)
-        made = self._request()
+        made = self._upgrade() if kind > 0.95 else self._request()
         if kind < 0.15:
             at = self._random.randrange(len(made.data))
             return Call(made.method, made.data[:at], is_odd=True)
@@ -156,6 +168,14 @@ class Caller:
         length, framed = self._frame(body)
         data = "\r\n".join([*head, length, "", ""]).encode("utf-8", "replace") + framed
         return Call(method, data, is_odd=bool(odd) or method != usual_method)
+
+    def _upgrade(self) -> Call:
+        """Make a request for a WebSocket, with a line too few or too many."""
+        lines = list(_UPGRADE)
+        lines.pop(self._random.randrange(len(lines)))
+        lines += self._random.sample(_ODD_UPGRADE, self._random.randrange(3))
+        text = "\r\n".join(["GET /v1/responses HTTP/1.1", *lines, "", ""])
+        return Call("GET", text.encode("utf-8", "replace"), is_odd=True)
 
     def _query(self) -> str:
         names = self._random.sample(sorted(_QUERIES), self._random.choice([0, 0, 1, 2]))

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyresponses_ws.server.core.lanes import LaneLimits
+from pyresponses_ws.server.core.rate import RateLimiter
 from pyresponses_ws.server.core.service import Service
 from tests.server.drivers import make_service
 from tests.support.fuzz_session import LAST_STEPS, STEPS, Life, make_life
@@ -68,6 +69,18 @@ def test_lives_that_share_a_service_do_not_mix(seed: int) -> None:
         life.finish()
         assert life.watch.seen["response.completed"]
     assert not set(lives[0].watch.known) & set(lives[1].watch.known)
+
+
+@pytest.mark.parametrize("seed", range(400, 403))
+def test_a_life_with_a_limit_on_creates_a_second(seed: int) -> None:
+    """The time stands still, so that nearly every create is one too many; each is told so."""
+    rates = RateLimiter(20.0)
+    life = Life(service=Service(rng=random.Random(seed), rates=rates))
+    life.live(make_life(seed, 300, last_steps=0))
+    life.finish()
+    # A successor, for which nobody asked, takes no token.
+    most = 20 + life.watch.seen["response.steer.accepted"]
+    assert 0 < life.watch.seen["response.created"] <= most
 
 
 def test_a_life_is_no_monotony() -> None:
