@@ -248,8 +248,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(LINGER, self.transport.abort)
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send, unless the connection is being lost: writing on would make asyncio complain."""
-        if self.transport.is_closing():
+        """Send, unless the connection is being lost: asyncio and uvicorn would complain."""
+        if self.transport.is_closing() or self.close_sent:
             raise ClientDisconnected
         await super().send(message)
 

@@ -53,6 +53,15 @@ def test_a_thousand_frames_harm_nobody(fortress: Fortress) -> None:
     check_unharmed(fortress)
 
 
+def test_turns_of_peers_that_break_off_log_nothing(fortress: Fortress) -> None:
+    """Their engines may have more to say at that moment; it is not said to a closed socket."""
+    with Bystander(fortress.base_url) as bystander:
+        for seed in range(60):
+            Attacker(fortress.address, seed).break_off()
+    assert bystander.turns > 0
+    check_unharmed(fortress)
+
+
 @pytest.mark.real
 @pytest.mark.timeout(600)
 def test_ten_thousand_frames_harm_nobody(fortress: Fortress) -> None:

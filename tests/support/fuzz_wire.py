@@ -182,6 +182,22 @@ class Attacker:
             data += frame(CONTINUATION, piece, fin=False, mask=_MASK)
         return data + frame(CONTINUATION, pieces[-1], mask=_MASK)
 
+    def break_off(self) -> None:
+        """Break the protocol while turns run on several lanes."""
+        raw = RawSocket(self._address)
+        try:
+            for lane in ("a", "b", "c", "d"):
+                create = {"type": "response.create", "model": "m", "stream_id": lane}
+                text = json.dumps({**create, "input": "word " * 200})
+                raw.send(frame(TEXT, text.encode(), mask=_MASK))
+            raw.read()
+            raw.send(self._deadly())
+            raw.read_until_pong(b"gone?")
+        except OSError:
+            pass  # It was cut off, as it should be.
+        finally:
+            raw.close()
+
     def _deadly(self) -> bytes:
         """Return what breaks the WebSocket protocol, or the rule of text frames."""
         noise = self._random.randbytes(self._random.randrange(1, 40))
