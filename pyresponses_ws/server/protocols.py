@@ -176,9 +176,15 @@ class HttpProtocol(H11Protocol):
         """Answer with ``error`` if no answer has begun, and end the connection."""
         self._is_over = True
         self._forget()
+        scope: Any = self.scope  # None before the first request, whatever its type says.
+        is_head = scope is not None and scope["method"] == "HEAD"
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            for event in _make_reply(error):
+            for event in _make_reply(error, has_body=not is_head):
                 self.transport.write(self.conn.send(event) or b"")
+        if self.is_answering:
+            # The route still runs, and would answer a second time.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._patience = self.loop.call_later(LINGER, self.transport.abort)
@@ -252,6 +258,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.transport.is_closing() or self.close_sent:
             raise ClientDisconnected
         await super().send(message)
+        # An answer in the place of the handshake ends it; uvicorn would log that it never ended.
+        self.handshake_complete = self.handshake_complete or self.close_sent
 
     def keepalive_timeout(self) -> None:
         """Close with 1011, and cut the connection if the peer does not even take that."""
@@ -295,6 +303,8 @@ def _find_fault(request: h11.Request, max_header_bytes: int) -> APIError | None:
     lines += [len(b"%b: %b\r\n" % header) for header in headers]
     if max(lines) > MAX_LINE_LENGTH or len(headers) > MAX_NUM_HEADERS:
         return errors.headers_too_large(MAX_LINE_LENGTH, count=MAX_NUM_HEADERS)
+    if not all(value.isascii() for name, value in headers if _is_of_handshake(name)):
+        return errors.bad_request("The headers of a handshake are ASCII.")
     lengths = [value for name, value in headers if name == b"content-length"]
     has_body = any(int(length) for length in lengths) or b"transfer-encoding" in dict(headers)
     if request.method != b"GET" or has_body:
@@ -302,11 +312,15 @@ def _find_fault(request: h11.Request, max_header_bytes: int) -> APIError | None:
     return None
 
 
-def _make_reply(error: APIError) -> list[h11.Event]:
+def _is_of_handshake(name: bytes) -> bool:
+    return name.startswith(b"sec-websocket-") or name in (b"connection", b"upgrade")
+
+
+def _make_reply(error: APIError, *, has_body: bool = True) -> list[h11.Event]:
     body = _encode_error(error)
     headers = [*_describe(body).items(), ("connection", "close")]
     head = h11.Response(status_code=error.status or 500, headers=headers)
-    return [head, h11.Data(data=body), h11.EndOfMessage()]
+    return [head, *([h11.Data(data=body)] if has_body else []), h11.EndOfMessage()]
 
 
 def _encode_error(error: APIError) -> bytes:

@@ -35,6 +35,7 @@ _ODD_UPGRADE = (
     *("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=99", "X-A: \xff\xfe"),
     *("Sec-WebSocket-Extensions: ;;=,", "Sec-WebSocket-Protocol: ,", "Content-Length: 2"),
     *("Transfer-Encoding: chunked", "Sec-WebSocket-Version: 13", "Authorization: Bearer \xe9"),
+    *("Sec-WebSocket-Extensions: \xff;;=,", "Sec-WebSocket-Version: \xff", "Origin: null"),
 )
 _ODD_METHODS = (
     *("GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get"),
@@ -150,7 +151,7 @@ class Caller:
             at = self._random.randrange(len(made.data))
             return Call(made.method, made.data[:at], is_odd=True)
         if kind < 0.2:
-            at = self._random.randrange(made.data.index(b"\r\n\r\n"))
+            at = self._random.randrange(len(made.data))
             broken = made.data[:at] + self._random.randbytes(2) + made.data[at + 1 :]
             return Call(made.method, broken, is_odd=True)
         return made
@@ -174,8 +175,10 @@ class Caller:
         lines = list(_UPGRADE)
         lines.pop(self._random.randrange(len(lines)))
         lines += self._random.sample(_ODD_UPGRADE, self._random.randrange(3))
-        text = "\r\n".join(["GET /v1/responses HTTP/1.1", *lines, "", ""])
-        return Call("GET", text.encode("utf-8", "replace"), is_odd=True)
+        method = self._random.choice(["GET", "GET", "GET", *_ODD_METHODS])
+        path = self._random.choice(["/v1/responses", "/v1/responses", *_ODD_PATHS])
+        text = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""])
+        return Call(method, text.encode("utf-8", "replace"), is_odd=True)
 
     def _query(self) -> str:
         names = self._random.sample(sorted(_QUERIES), self._random.choice([0, 0, 1, 2]))

@@ -8,6 +8,7 @@ import pytest
 
 from pyresponses_ws.errors import BadRequestError
 from pyresponses_ws.server.core.wire import encode, parse_object
+from tests.server.drivers import Wire
 
 
 def test_text_is_compact_and_readable() -> None:
@@ -37,3 +38,12 @@ def test_anything_but_an_object_is_a_400(text: str | bytes) -> None:
     """Bad JSON, bad UTF-8 and other values are refused."""
     with pytest.raises(BadRequestError):
         parse_object(text)
+
+
+@pytest.mark.parametrize(
+    "field", ['"reasoning":{"x":1e400}', '"prompt":{"id":"x","q":-1e400}', '"text":{"x":1e400}']
+)
+def test_a_number_beyond_all_floats_is_no_json(field: str) -> None:
+    """Python reads it as infinity, which could not be sent back."""
+    (frame,) = Wire().send(f'{{"type":"response.create","model":"m","input":"hi",{field}}}')
+    assert (frame["type"], frame["status"]) == ("error", 400)
