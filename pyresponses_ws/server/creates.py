@@ -51,13 +51,14 @@ class Creates:
 
     async def reply(self, request: Request) -> Response:
         """Answer a create."""
-        body = await read_object(request, self._max_body_bytes)
+        body, size = await read_object(request, self._max_body_bytes)
         # After the body, which may have taken long enough for the server to stop.
         if self._is_refusing:
             raise errors.shutting_down()
         owner = request.scope["owner"]
+        create = parse_http_create(body, size=size)
         self._service.admit(owner, time.time())
-        turn = self._open_turn(parse_http_create(body), owner)
+        turn = self._open_turn(create, owner)
         refusal = _refuse(turn.direction)
         return await self._reply_turn(turn, request) if refusal is None else refusal
 

@@ -28,10 +28,14 @@ class ConnectionCut(Exception):
     """The connection is to be cut here, without an end of the reply."""
 
 
-async def read_object(request: Request, limit: int) -> dict[str, Any]:
-    """Read a JSON object of at most ``limit`` bytes. Raises the 415, the 413 or the 400."""
+async def read_object(request: Request, limit: int) -> tuple[dict[str, Any], int]:
+    """Read a JSON object of at most ``limit`` bytes; return it and its size.
+
+    Raises the 415, the 413 or the 400.
+    """
     check_content_type(request.headers)
-    return parse_object(await _read_body(request, limit))
+    body = await _read_body(request, limit)
+    return parse_object(body), len(body)
 
 
 def reply_json(

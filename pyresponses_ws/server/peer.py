@@ -21,8 +21,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 SendMessage = Callable[[Message], Awaitable[None]]
 
-#: Replies that may wait for a peer that does not read, before its next frame waits too. Arbitrary.
+#: Replies that may wait for a peer that does not read, and characters that it may have sent
+#: meanwhile, which replies may quote, before its next frame waits too. Arbitrary.
 _MAX_BACKLOG = 256
+_MAX_AHEAD = 2**20
 
 #: Close codes of RFC 6455: what we cannot accept, and what is too big.
 _UNSUPPORTED_DATA = 1003
@@ -75,11 +77,16 @@ class Peer:
         """Serve the socket until it closes; afterwards no turn of it runs."""
         await self._send({"type": "websocket.accept"})
         ageing = asyncio.create_task(self._age())
+        # Characters read since the replies last went out.
+        ahead = 0
         try:
             while (text := await self._read()) is not None:
                 self._session.receive_text(text, time.time())
-                if not self._doing.locked() or self._session.backlog > _MAX_BACKLOG:
+                ahead += len(text)
+                is_behind = self._session.backlog > _MAX_BACKLOG or ahead > _MAX_AHEAD
+                if not self._doing.locked() or is_behind:
                     await self._act()
+                    ahead = 0
         finally:
             self._is_closed = True
             await _cancel({ageing, *self._tasks})
@@ -168,25 +175,27 @@ class Peer:
             self._pumps[turn].cancel()
 
     async def _run_turn(self, turn: Turn) -> None:
-        async with self._room.run(turn.engine_request) as pump:
-            self._pumps[turn] = pump
-            if turn.is_cut:
-                pump.cancel()
-            failure = await self._feed(turn, pump)
-            del self._pumps[turn]
-        self._session.receive_end(turn, failure, time.time())
-        await self._act()
-
-    async def _feed(self, turn: Turn, pump: Pump) -> APIError | None:
-        """Pass the engine's deltas on; return why the turn failed, or None."""
         try:
-            while deltas := await pump.take():
-                self._session.receive_deltas(turn, deltas)
-                await self._act()
+            failure = await self._run_engine(turn)
         except Exception as exc:  # The safety net of this task: a turn always ends.
             _logger.error("a turn failed: %s: %s", type(exc).__name__, exc)
             _logger.debug("a turn failed", exc_info=True)
-            return engine_failed()
+            failure = engine_failed()
+        self._session.receive_end(turn, failure, time.time())
+        await self._act()
+
+    async def _run_engine(self, turn: Turn) -> APIError | None:
+        """Pass the engine's deltas on; return why the turn failed, or None."""
+        async with self._room.run(turn.engine_request) as pump:
+            self._pumps[turn] = pump
+            try:
+                if turn.is_cut:
+                    pump.cancel()
+                while deltas := await pump.take():
+                    self._session.receive_deltas(turn, deltas)
+                    await self._act()
+            finally:
+                del self._pumps[turn]
         return pump.failure
 
 

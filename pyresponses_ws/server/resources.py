@@ -52,7 +52,8 @@ class Resources:
 
     async def compact(self, request: Request) -> Response:
         """Answer ``POST /v1/responses/compact``."""
-        create = parse_http_create(await read_object(request, self._max_body_bytes))
+        body, size = await read_object(request, self._max_body_bytes)
+        create = parse_http_create(body, size=size)
         items = self._read_context(create, request.scope["owner"])
         if not items:
             raise errors.missing_parameter("input")

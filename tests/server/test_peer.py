@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from pyresponses_ws.server.config import MAX_MESSAGE_BYTES
+from pyresponses_ws.server.engines.base import ItemDelta
 from pyresponses_ws.testing import LocalServer
 from tests.server.engines_for_tests import FunctionEngine, HangingEngine, failing
 
@@ -148,3 +149,15 @@ def test_a_stop_sends_peers_away_with_1001(slow_server: LocalServer) -> None:
         receive_until(ws, "response.in_progress")
         slow_server.stop()
         assert close_code(ws) == 1001
+
+
+def test_an_item_that_is_none_fails_its_turn_alone() -> None:
+    """An engine made what cannot be sent; the lane goes on."""
+    engine = FunctionEngine(
+        lambda request, cancel: (item for item in [ItemDelta({"at": object()})])
+    )
+    with LocalServer(engine=engine) as server, open_socket(server) as ws:
+        for _ in range(2):
+            create(ws, input="hi")
+            failed = receive_until(ws, "response.failed")[-1]
+            assert failed["response"]["error"]["code"] == "server_error"

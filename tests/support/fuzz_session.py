@@ -89,13 +89,17 @@ class Life:
 
     def finish(self) -> None:
         """End what runs, ask once more on every lane, and check that nothing is left over."""
-        self._settle()
-        self.watch.check_steers()
+        self.rest()
         for lane in (None, *sorted(self.watch.names)):
             self._send_create(FrameMaker(0).create(stream_id=lane, input="last"))
         self._settle()
         self.watch.check_end()
         assert self.watch.is_closed or not self.session.is_running
+
+    def rest(self) -> None:
+        """End what runs, and check that only what was told to waits."""
+        self._settle()
+        self.watch.check_steers()
 
     def _settle(self) -> None:
         while self.watch.running:

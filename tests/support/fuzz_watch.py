@@ -165,7 +165,7 @@ class Watch:
 
     def _end(self, response: Frame, lane: Lane) -> None:
         del self._current[lane]
-        owed = owed_input(response["output"], response["tools"])
+        owed = owed_input([], response["output"], response["tools"])
         if owed:
             given = [_fill(stub) for stub in owed]
             self.owing = [*self.owing[-8:], (lane, response["id"], given)]

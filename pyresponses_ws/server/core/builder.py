@@ -19,6 +19,7 @@ from pyresponses_ws.server.core.items import (
 from pyresponses_ws.server.core.kinds import Item, call_key
 from pyresponses_ws.server.core.request import CreateRequest
 from pyresponses_ws.server.core.response import close_response, open_response
+from pyresponses_ws.server.core.wire import encode
 from pyresponses_ws.server.engines.base import (
     CallDelta,
     Content,
@@ -32,6 +33,8 @@ from pyresponses_ws.server.engines.base import (
 
 _ENCRYPTED = "reasoning.encrypted_content"
 
+#: Deltas that carry text.
+_Text = TextDelta | RefusalDelta | ReasoningDelta | CallDelta
 _Output = TextDelta | RefusalDelta | ReasoningDelta | CallDelta | ItemDelta | CutDelta
 
 
@@ -50,6 +53,8 @@ class ResponseBuilder:
         #: Numbers the events of this response.
         self.envelope = Envelope(request.lane)
         self._open: OpenItem | None = None
+        # Whether a finished item waits for the client's answer.
+        self._has_call = False
         #: The last that the engine told of it.
         self.usage: UsageDelta | None = None
         # Why the output is to end before its next item, and why it has ended unfinished.
@@ -66,13 +71,19 @@ class ResponseBuilder:
         return self._number_all({"type": kind, "response": self.response} for kind in bodies)
 
     def add(self, delta: Content) -> list[Body]:
-        """Return the events of one delta; none once the output is cut."""
+        """Return the events of one delta; none once the output is cut.
+
+        Raises TypeError or ValueError, before anything is numbered, for what no engine may make.
+        """
         if isinstance(delta, UsageDelta):
             self.usage = delta
             return []
         if self._has_item and self._opens_item(delta):
             self._obey_stop()
-        return [] if self._cut else self._number_all(self._take(delta))
+        if self._cut is not None:
+            return []
+        self._check(delta)
+        return self._number_all(self._take(delta))
 
     def stop(self, reason: str) -> None:
         """End the response as incomplete once its current item, or else its first, is finished.
@@ -125,7 +136,7 @@ class ResponseBuilder:
             usage=self.usage,
             now=now,
             error=error,
-            cut=self._cut,
+            cut=self._cut if status == "incomplete" else None,
         )
         return self._number_all([{"type": f"response.{status}", "response": self.response}])
 
@@ -166,8 +177,7 @@ class ResponseBuilder:
         if delta.name is not None:
             yield from self._open_item(self._new_call(delta, delta.name))
         call = self._open
-        if not isinstance(call, OpenCall):
-            raise ValueError("an engine sent a piece of a call before its name")
+        assert isinstance(call, OpenCall)
         yield from self._add_text(call, delta.text)
 
     def _take_item(self, item: Item) -> Iterator[Body]:
@@ -176,10 +186,20 @@ class ResponseBuilder:
         yield from self._open_item(WholeItem(facts))
         yield from self._close_item("completed")
 
+    def _check(self, delta: _Output) -> None:
+        if isinstance(delta, ItemDelta):
+            encode(delta.item)
+            if not isinstance(delta.item.get("type"), str):
+                raise ValueError("an engine made an item without a type")
+        if isinstance(delta, _Text) and not isinstance(delta.text, str):
+            raise TypeError(f"an engine made {type(delta.text).__name__}, not text")
+        is_piece = isinstance(delta, CallDelta) and delta.name is None
+        if is_piece and not isinstance(self._open, OpenCall):
+            raise ValueError("an engine sent a piece of a call before its name")
+
     def _obey_stop(self) -> None:
         """Cut the output if a stop was asked for and no call for the client is part of it."""
-        is_call = isinstance(self._open, OpenCall)
-        if not is_call and all(call_key(item) is None for item in self.output):
+        if not self._has_call and not isinstance(self._open, OpenCall):
             self._cut = self._cut or self._stop
 
     @property
@@ -230,6 +250,7 @@ class ResponseBuilder:
         for body in item.close(status):
             yield self._place(body)
         self.output.append(item.item)
+        self._has_call = self._has_call or call_key(item.item) is not None
 
     def _place(self, body: Body) -> Body:
         body["output_index"] = len(self.output)

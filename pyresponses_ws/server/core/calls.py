@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.kinds import Item, answer_key, call_key
@@ -28,25 +29,51 @@ def check_calls(history: Sequence[Item], given: Sequence[Item], tools: Sequence[
             answered.add(key)
             if key not in calls:
                 raise _no_call(key)
-    for key in _open_calls(calls, answered, tools):
+    patient = _patient(tools, (*history, *given))
+    for key in _open_calls(calls, answered, patient):
         raise errors.bad_request(f"No tool output found for function call {key}.", param="input")
 
 
-def owed_input(output: Sequence[Item], tools: Sequence[Item]) -> list[Item]:
-    """Return stubs of the items that a client must send before ``output`` can be continued."""
+def owed_input(
+    context: Sequence[Item], output: Sequence[Item], tools: Sequence[Item]
+) -> list[Item]:
+    """Return stubs of the items that a client must send before ``output`` can be continued.
+
+    ``context`` is what came before it, which may hold more tools.
+    """
     calls = {key: item for item in output if (key := call_key(item)) is not None}
     answered = {key for item in output if (key := answer_key(item)) is not None}
-    return [_stub(calls[key]) for key in _open_calls(calls, answered, tools)]
+    patient = _patient(tools, context)
+    return [_stub(calls[key]) for key in _open_calls(calls, answered, patient)]
 
 
-def _open_calls(calls: dict[str, Item], answered: set[str], tools: Iterable[Item]) -> list[str]:
-    """Return the keys of the calls that somebody has to answer now."""
-    patient = {tool.get("name") for tool in tools if tool.get("async")} - {None}
+def _open_calls(calls: dict[str, Item], answered: set[str], patient: set[Any]) -> list[str]:
+    """Return the keys of the calls that somebody has to answer now.
+
+    Not of those that the end of their response cut short: nobody can run half a call.
+    """
     return [
         key
         for key, call in calls.items()
-        if key not in answered and call.get("name") not in patient
+        if key not in answered
+        and call.get("name") not in patient
+        and call.get("status") != "incomplete"
     ]
+
+
+def _patient(tools: Iterable[Item], items: Iterable[Item]) -> set[Any]:
+    """Return the names of the tools whose calls may stay open, wherever they are defined."""
+    given = (item.get("tools") for item in items if item["type"] == "additional_tools")
+    more = (tool for each in given if isinstance(each, list) for tool in each)
+    return {tool.get("name") for tool in _flatten((*tools, *more)) if tool.get("async")} - {None}
+
+
+def _flatten(tools: Iterable[Any]) -> Iterator[Item]:
+    for tool in tools:
+        if isinstance(tool, dict):
+            yield tool
+            inner = tool.get("tools")
+            yield from _flatten(inner if isinstance(inner, list) else ())
 
 
 def _stub(call: Item) -> Item:

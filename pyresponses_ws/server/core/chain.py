@@ -23,6 +23,8 @@ class Checkpoint:
     items: tuple[Item, ...]
     owner: str
     lane: Lane
+    #: Characters of JSON that the items came as, roughly.
+    size: int = 0
 
 
 class Chain:
@@ -33,20 +35,24 @@ class Chain:
         self._store = store
         self._by_lane: dict[Lane, Checkpoint] = {}
 
-    def start(self, request: CreateRequest, now: float) -> Checkpoint | None:
-        """Return what the create continues; None starts a new chain and drops the lane's old one.
+    def find(self, request: CreateRequest, now: float) -> Checkpoint | None:
+        """Return what the create continues; None for a new chain.
 
         Call it when the turn leaves its queue, not before: the turn ahead of it may be its parent.
         Raises PreviousResponseNotFoundError.
         """
         parent_id = request.previous_response_id
         if parent_id is None:
-            self._by_lane.pop(request.lane, None)
             return None
         for checkpoint in self._by_lane.values():
             if checkpoint.id == parent_id and checkpoint.owner == self._owner:
                 return checkpoint
         return find_stored(self._store, self._owner, parent_id, now)
+
+    def start(self, request: CreateRequest) -> None:
+        """Note that a turn starts; a new chain drops the lane's old one."""
+        if request.previous_response_id is None:
+            self._by_lane.pop(request.lane, None)
 
     def commit(self, checkpoint: Checkpoint) -> None:
         """Make a finished turn its lane's checkpoint."""
@@ -68,4 +74,4 @@ def find_stored(store: ResponseStore, owner: str, response_id: str, now: float) 
     stored = store.get(owner, response_id, now)
     if stored is None:
         raise errors.previous_response_not_found(response_id)
-    return Checkpoint(id=response_id, items=stored.items, owner=owner, lane=None)
+    return Checkpoint(id=response_id, items=stored.items, owner=owner, lane=None, size=stored.size)

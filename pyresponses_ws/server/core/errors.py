@@ -154,6 +154,12 @@ def too_many_lanes(limit: int) -> APIError:
     return bad_request(message, code="websocket_stream_limit_reached", param="stream_id")
 
 
+def context_length_exceeded(limit: int) -> APIError:
+    """Make the 400 of a context that is longer than anything here reads."""
+    message = f"Your input exceeds the context window: over {limit} characters with its history."
+    return bad_request(message, code="context_length_exceeded", param="input")
+
+
 def too_many_waiting(limit: int) -> APIError:
     """Make the 429 for a create that finds the queues of its connection full."""
     message = f"Too many responses wait on this connection (at most {limit}, or 64 MiB)."

@@ -25,7 +25,7 @@ def weigh(value: Any) -> int:
     return total
 
 
-@dataclass
+@dataclass(eq=False)
 class _Held:
     # The item itself: held here too, so that its address stays its own.
     item: Item
@@ -47,18 +47,17 @@ class Holdings:
         self.weight = 0
         # By address of the item.
         self._held: dict[int, _Held] = {}
-        # The newest of each id, by owner and id; older ones of the same id are not found.
-        self._by_id: dict[tuple[str, str], _Held] = {}
+        # Those of each id, by owner and id, the newest last.
+        self._by_id: dict[tuple[str, str], list[_Held]] = {}
+        # Numbers the ids that are made.
+        self._made = 0
 
     def hold(self, owner: str, response: Item, items: Sequence[Item]) -> None:
         """Take in a response and the items of its context, oldest first."""
         self.weight += weigh(response) + sys.getsizeof(items)
-        for place, item in enumerate(items):
-            held = self._held.get(id(item)) or self._take_in(
-                item, id_of(response["id"], place, item)
-            )
+        for item in items:
+            held = self._held.get(id(item)) or self._take_in(owner, response["id"], item)
             held.holders += 1
-            self._by_id[owner, held.id] = held
 
     def release(self, owner: str, response: Item, items: Sequence[Item]) -> None:
         """Let go of what was taken in with the same arguments."""
@@ -69,13 +68,12 @@ class Holdings:
             if held.holders == 0:
                 self.weight -= held.weight
                 del self._held[id(item)]
-                if self._by_id.get((owner, held.id)) is held:
-                    del self._by_id[owner, held.id]
+                self._forget(owner, held)
 
     def find(self, owner: str, item_id: str) -> Item | None:
         """Return the newest item of this id that the owner holds."""
         held = self._by_id.get((owner, item_id))
-        return None if held is None else held.item
+        return held[-1].item if held else None
 
     def name(self, items: Sequence[Item]) -> list[Item]:
         """Return held items with their ids in them."""
@@ -85,7 +83,16 @@ class Holdings:
             for held in [self._held[id(item)]]
         ]
 
-    def _take_in(self, item: Item, item_id: str) -> _Held:
-        held = self._held[id(item)] = _Held(item, item_id, weigh(item))
+    def _take_in(self, owner: str, response_id: str, item: Item) -> _Held:
+        self._made += 1
+        held = _Held(item, id_of(response_id, self._made, item), weigh(item))
+        self._held[id(item)] = held
+        self._by_id.setdefault((owner, held.id), []).append(held)
         self.weight += held.weight
         return held
+
+    def _forget(self, owner: str, held: _Held) -> None:
+        twins = self._by_id[owner, held.id]
+        twins.remove(held)
+        if not twins:
+            del self._by_id[owner, held.id]

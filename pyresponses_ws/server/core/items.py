@@ -129,11 +129,14 @@ class OpenReasoning:
         self._part, self._pieces = None, []
 
     def _fill(self) -> None:
-        secret = {"encrypted_content": self._make_secret()} if self._make_secret else {}
-        content = self._finished["content"]
-        facts = {"id": self.item["id"], "type": "reasoning", **secret}
-        facts |= {"content": list(content)} if content else {}
-        self.item = {**facts, "summary": list(self._finished["summary"])}
+        content, summary = (list(self._finished[kind]) for kind in ("content", "summary"))
+        self.item = {
+            "id": self.item["id"],
+            "type": "reasoning",
+            **({"content": content} if content else {}),
+            **({"encrypted_content": self._make_secret()} if self._make_secret else {}),
+            "summary": summary,
+        }
 
     def _event(self, kind: str, **fields: Any) -> Body:
         place = {f"{self._part}_index": len(self._finished[self._part or ""])}

@@ -34,12 +34,6 @@ class _Refusal:
     times: int = 1
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    request: CreateRequest
-    size: int
-
-
 class Lanes:
     """Queues of one connection, one a lane; None is the default lane.
 
@@ -50,7 +44,7 @@ class Lanes:
     def __init__(self, limits: LaneLimits | None = None) -> None:
         self._limits = limits or LaneLimits()
         self._names: set[str] = set()
-        self._queues: dict[Lane, deque[_Waiting | _Refusal]] = {}
+        self._queues: dict[Lane, deque[CreateRequest | _Refusal]] = {}
         self._running: set[Lane] = set()
         # Idle lanes whose next entry is a create, the one that waits longest first.
         self._ready: dict[Lane, None] = {}
@@ -59,29 +53,30 @@ class Lanes:
         self._waiting = 0
         self._waiting_size = 0
 
-    def put(self, request: CreateRequest, size: int) -> None:
+    def put(self, request: CreateRequest) -> None:
         """Queue a create behind those of its lane, or its refusal if a limit is reached."""
         lane = request.lane
         try:
-            self._check(lane, size)
+            self._check(lane, request.size)
         except APIError as error:
             self.refuse(lane, error)
             return
         if lane is not None:
             self._names.add(lane)
         self._waiting += 1
-        self._waiting_size += size
-        self._queue_of(lane).append(_Waiting(request, size))
+        self._waiting_size += request.size
+        self._queue_of(lane).append(request)
         self._surface(lane)
 
     def refuse(self, lane: Lane, error: APIError) -> None:
         """Queue the refusal of a create.
 
-        When the queues are full, refusals in a row are counted under one error: what a peer makes
-        us remember stays bounded.
+        When the queues are full, refusals that have to wait in a row are counted under one
+        error: what a peer makes us remember stays bounded.
         """
         queue = self._queue_of(lane)
-        if self._is_full:
+        must_wait = bool(queue) or lane in self._running
+        if self._is_full and must_wait:
             error = errors.too_many_waiting(self._limits.waiting)
         last = queue[-1] if queue else None
         if self._is_full and isinstance(last, _Refusal) and last.error.code == error.code:
@@ -98,9 +93,9 @@ class Lanes:
         lane = next(iter(self._ready))
         del self._ready[lane]
         entry = self._pop(lane)
-        assert isinstance(entry, _Waiting)
+        assert isinstance(entry, CreateRequest)
         self._running.add(lane)
-        return entry.request
+        return entry
 
     def take_refusal(self) -> tuple[Lane, APIError, int] | None:
         """Return a refusal whose place in the order has come, and how often; None if none has."""
@@ -114,13 +109,13 @@ class Lanes:
     def peek(self, lane: Lane) -> CreateRequest | None:
         """Return the create that is next on a lane; None if there is none."""
         queue = self._queues.get(lane, ())
-        return next((entry.request for entry in queue if isinstance(entry, _Waiting)), None)
+        return next((entry for entry in queue if isinstance(entry, CreateRequest)), None)
 
     def refuse_all(self, error: APIError) -> None:
         """Refuse every create that waits."""
         for lane, queue in list(self._queues.items()):
             for place, entry in enumerate(queue):
-                if isinstance(entry, _Waiting):
+                if isinstance(entry, CreateRequest):
                     self._waiting_size -= entry.size
                     queue[place] = _Refusal(error)
             self._ready.pop(lane, None)
@@ -149,7 +144,7 @@ class Lanes:
         is_idle = lane not in self._running and lane not in self._ready
         return is_idle and len(self._running) + len(self._ready) < self._limits.running
 
-    def _queue_of(self, lane: Lane) -> deque[_Waiting | _Refusal]:
+    def _queue_of(self, lane: Lane) -> deque[CreateRequest | _Refusal]:
         return self._queues.setdefault(lane, deque())
 
     def _surface(self, lane: Lane) -> None:
@@ -167,9 +162,9 @@ class Lanes:
             # A name costs nothing while its lane is idle.
             del self._queues[lane]
 
-    def _pop(self, lane: Lane) -> _Waiting | _Refusal:
+    def _pop(self, lane: Lane) -> CreateRequest | _Refusal:
         entry = self._queues[lane].popleft()
         self._waiting -= 1
-        if isinstance(entry, _Waiting):
+        if isinstance(entry, CreateRequest):
             self._waiting_size -= entry.size
         return entry

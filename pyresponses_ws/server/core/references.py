@@ -22,11 +22,12 @@ def resolve_references(items: Sequence[Item], find: FindItem) -> tuple[Item, ...
 def find_in(history: Sequence[Item], rest: FindItem) -> FindItem:
     """Return a search of the history of the chain first, newest first, then of ``rest``."""
     # Filled by the first search: most creates refer to nothing, some to thousands of items.
-    by_id: dict[str, Item] = {}
+    by_id: dict[str, Item] | None = None
 
     def find(item_id: str) -> Item | None:
-        if not by_id:
-            by_id.update({item["id"]: item for item in history if isinstance(item.get("id"), str)})
+        nonlocal by_id
+        if by_id is None:
+            by_id = {item["id"]: item for item in history if isinstance(item.get("id"), str)}
         return by_id.get(item_id) or rest(item_id)
 
     return find

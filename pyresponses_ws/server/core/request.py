@@ -27,6 +27,8 @@ class CreateRequest:
     #: None is the default lane.
     lane: str | None = None
     model: str = field(default="")
+    #: Characters of JSON that it came as.
+    size: int = 0
 
     @property
     def previous_response_id(self) -> str | None:
@@ -72,7 +74,7 @@ def parse_lane(data: dict[str, Any]) -> str | None:
     return lane
 
 
-def parse_create(data: dict[str, Any], *, lane: str | None = None) -> CreateRequest:
+def parse_create(data: dict[str, Any], *, lane: str | None = None, size: int = 0) -> CreateRequest:
     """Check the fields of a create; nulls count as absent, unknown fields pass.
 
     Raises BadRequestError naming the field.
@@ -85,14 +87,16 @@ def parse_create(data: dict[str, Any], *, lane: str | None = None) -> CreateRequ
     check_tools("tools", settings.get("tools", []))
     check_tool_choice(settings.get("tool_choice", "auto"))
     items = parse_input(settings.get("input", []))
-    return CreateRequest(settings=settings, input=items, lane=lane, model=settings["model"])
+    model: str = settings["model"]
+    return CreateRequest(settings=settings, input=items, lane=lane, model=model, size=size)
 
 
-def parse_http_create(data: dict[str, Any]) -> CreateRequest:
+def parse_http_create(data: dict[str, Any], *, size: int = 0) -> CreateRequest:
     """Check the body of ``POST /v1/responses``, which knows neither lanes nor ``generate``."""
     if data.get("stream_id") is not None:
         raise errors.bad_request("Unknown parameter: 'stream_id'.", param="stream_id")
-    return parse_create({key: value for key, value in data.items() if key != "generate"})
+    known = {key: value for key, value in data.items() if key != "generate"}
+    return parse_create(known, size=size)
 
 
 def _check_unsupported(settings: dict[str, Any]) -> None:

@@ -77,10 +77,15 @@ _NEWER |= {"prompt_cache_options": "prompt_cache_retention"}
 #: What fills up given options: the official type needs both.
 _CACHE_OPTIONS = {"mode": "implicit", "ttl": "30m"}
 
+#: What a tool carries for whoever runs it, and nobody else may read: the service echoes neither.
+_SECRETS = frozenset({"authorization", "headers"})
+
 #: Echoed from the create as they are.
 _ECHOED = (frozenset(_KEYS) | {"access_programs", "prompt"}) - {
     *("id", "object", "created_at", "status", "completed_at", "error", "incomplete_details"),
     *("moderation", "output", "reasoning", "text", "tool_usage", "tools", "usage"),
+    # No fields of a create.
+    *("frequency_penalty", "presence_penalty"),
 }
 
 
@@ -169,6 +174,8 @@ def _describe(error: APIError) -> dict[str, Any]:
 
 def _echo_tool(tool: Item) -> Item:
     """Order a tool's keys as the service does, with the defaults of a function filled in."""
+    if tool["type"] == "mcp":
+        tool = {key: value for key, value in tool.items() if key not in _SECRETS}
     known = {"description": None, "strict": True} if tool["type"] == "function" else {}
     return {"type": tool["type"], **dict(sorted({**known, **tool}.items()))}
 

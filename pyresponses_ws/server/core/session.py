@@ -90,7 +90,7 @@ class Session:
             data = parse_object(text)
             kind = _read_type(data)
             if kind == "response.steer":
-                self._steer(data)
+                self._steer(data, len(text))
                 return
             lane = parse_lane(data)
         except APIError as error:
@@ -110,6 +110,8 @@ class Session:
 
     def receive_end(self, turn: Turn, failure: APIError | None, now: float) -> None:
         """Take the end of a turn's engine, then start what comes next."""
+        if self._is_closed:
+            return
         if failure is None:
             self._send(*turn.finish(now))
             self._chain.commit(turn.make_checkpoint())
@@ -152,10 +154,10 @@ class Session:
     @property
     def is_running(self) -> bool:
         """Whether a turn of this connection runs."""
-        return self._lanes.is_running
+        return self._lanes.is_running and not self._is_closed
 
-    def _steer(self, data: dict[str, Any]) -> None:
-        reply, turn = self._steering.receive(data)
+    def _steer(self, data: dict[str, Any], size: int) -> None:
+        reply, turn = self._steering.receive(data, size)
         self._send(reply)
         if turn is not None and turn.is_cut:
             self._do(Stop(turn))
@@ -163,14 +165,14 @@ class Session:
     def _queue(self, lane: Lane, data: dict[str, Any], size: int, now: float) -> None:
         """Queue a create, or its refusal, so that a lane answers in the order it was asked."""
         try:
-            request = parse_create(data, lane=lane)
+            request = parse_create(data, lane=lane, size=size)
             if self._refusal is not None:
                 raise self._refusal
             self._service.admit(self._owner, now)
         except APIError as error:
             self._lanes.refuse(lane, error)
         else:
-            self._lanes.put(request, size)
+            self._lanes.put(request)
         self._advance(now)
 
     def _advance(self, now: float) -> None:
@@ -179,7 +181,7 @@ class Session:
         if self._is_too_old:
             self._expire_if_idle()
             return
-        while (request := self._lanes.take()) is not None:
+        while not self._is_closed and (request := self._lanes.take()) is not None:
             if not self._start(request, now):
                 self._lanes.release(request.lane)
                 self._send_refusals()
@@ -188,7 +190,7 @@ class Session:
         """Start a turn; False if it ended at once, in an error frame if somebody asked for it."""
         parent: Checkpoint | None = None
         try:
-            parent = self._chain.start(request, now)
+            parent = self._chain.find(request, now)
             turn = self._open(request, parent, now)
         except APIError as error:
             self._chain.evict(request, parent)
@@ -219,6 +221,7 @@ class Session:
             if direction.close is not None:
                 self._close(direction.close.code, direction.close.reason)
             return False
+        self._chain.start(turn.request)
         self._send(*turn.start())
         self._steering.open(turn)
         self._do(Run(turn))

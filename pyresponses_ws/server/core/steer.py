@@ -15,13 +15,17 @@ from typing import Any
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.envelope import Envelope
-from pyresponses_ws.server.core.kinds import Item, user_message
+from pyresponses_ws.server.core.inputs import parse_input
+from pyresponses_ws.server.core.kinds import Item
 from pyresponses_ws.server.core.lanes import Lane
 from pyresponses_ws.server.core.request import CreateRequest
 from pyresponses_ws.server.core.turn import Event, Turn
 
 #: Steers that may wait on one response; the service's bound is unpublished.
 MAX_PENDING = 16
+
+#: Characters that the waiting steers of a connection may come as: one message of the largest size.
+MAX_PENDING_SIZE = 16 * 2**20
 
 #: Ended responses whose steers are told that they come too late; older ones are unknown.
 _MAX_ENDED = 256
@@ -36,7 +40,9 @@ _MESSAGES = {
     "response_already_completed": "Response '{id}' has already completed.",
     "response_not_active": "Response '{id}' is no longer active.",
     "steering_not_supported": "This response does not support steering.",
-    "too_many_pending_steers": f"At most {MAX_PENDING} steers may wait on one response.",
+    "too_many_pending_steers": (
+        f"At most {MAX_PENDING} steers may wait on one response, and 16 MiB on one connection."
+    ),
     "successor_creation_failed": (
         "We couldn't start the next response. Send this steering input again with response.create."
     ),
@@ -49,6 +55,7 @@ class _Steer:
     # As it came, to be given back if it cannot be used.
     input: Any
     items: tuple[Item, ...]
+    size: int
 
 
 @dataclass
@@ -74,7 +81,7 @@ class Steering:
         """Take steers for a response from its ``created`` on."""
         self._running[turn.id] = _Target(turn)
 
-    def receive(self, data: dict[str, Any]) -> tuple[Event, Turn | None]:
+    def receive(self, data: dict[str, Any], size: int) -> tuple[Event, Turn | None]:
         """Take a ``response.steer``; return the reply, and the turn that is to stop for it.
 
         Raises BadRequestError for a frame that names no target or no input.
@@ -82,7 +89,7 @@ class Steering:
         target_id, value = _read(data)
         target = self._running.get(target_id)
         try:
-            steer = self._make(target, target_id, value)
+            steer = self._make(target, target_id, value, size)
         except APIError as error:
             facts = {"previous_response_id": target_id, "input": value}
             return _failed(self._envelope(target_id), error, facts), None
@@ -94,8 +101,8 @@ class Steering:
     def end(self, turn: Turn, *, is_failed: bool, is_continued: bool) -> list[Event]:
         """Note the end of a response; return what to send. ``take_successor`` comes next.
 
-        ``is_continued`` says that the lane's next create continues it, so that nothing is owed
-        that is not on its way.
+        ``is_continued`` says that the lane's next create continues it, so that what the client
+        owes is on its way.
         """
         target = self._running.pop(turn.id)
         self._remember(turn)
@@ -104,9 +111,11 @@ class Steering:
         if is_failed:
             return _fail(target)
         self._waiting[turn.lane] = target
-        owed = [] if is_continued else turn.owed_input()
-        target.is_patient = is_continued or bool(owed)
-        return [_pend(target, steer, owed) for steer in target.steers] if owed else []
+        owed = turn.owed_input()
+        target.is_patient = bool(owed)
+        if not owed or is_continued:
+            return []
+        return [_pend(target, steer, owed) for steer in target.steers]
 
     def take_successor(self, lane: Lane) -> CreateRequest | None:
         """Return the create that starts by itself, without its steers; None if none is due."""
@@ -142,7 +151,7 @@ class Steering:
         target = self._waiting.get(lane)
         return None if target is None else target.turn.id
 
-    def _make(self, target: _Target | None, target_id: str, value: object) -> _Steer:
+    def _make(self, target: _Target | None, target_id: str, value: object, size: int) -> _Steer:
         """Return the steer, or raise the reason why it is refused."""
         if target is None:
             _, code = self._ended.get(target_id, (None, "response_not_found"))
@@ -150,9 +159,14 @@ class Steering:
         if not target.turn.is_steerable:
             raise _refusal("steering_not_supported", target_id)
         items = _parse(value)
-        if len(target.steers) >= MAX_PENDING:
+        if len(target.steers) >= MAX_PENDING or self._pending_size + size > MAX_PENDING_SIZE:
             raise _refusal("too_many_pending_steers", target_id)
-        return _Steer(self._new_id(), value, items)
+        return _Steer(self._new_id(), value, items, size)
+
+    @property
+    def _pending_size(self) -> int:
+        targets = (*self._running.values(), *self._waiting.values())
+        return sum(steer.size for target in targets for steer in target.steers)
 
     def _envelope(self, target_id: str) -> Envelope:
         """Return what numbers the events of a target; an unknown one has none on the wire."""
@@ -181,26 +195,23 @@ def _read(data: dict[str, Any]) -> tuple[str, Any]:
 
 def _parse(value: object) -> tuple[Item, ...]:
     """Return the input as items: user messages only. Raises BadRequestError."""
-    if isinstance(value, str) and value:
-        return (user_message(value),)
-    if isinstance(value, list) and value and all(_is_user_message(item) for item in value):
-        return tuple({"type": "message", **item} for item in value)
+    if isinstance(value, str | list) and value:
+        try:
+            items = parse_input(value)
+        except APIError as error:
+            raise errors.bad_request(str(error), code="invalid_input") from None
+        if all(map(_is_user_message, items)):
+            return items
     message = "Steering input must be a string or a non-empty array of user messages."
     raise errors.bad_request(message, code="invalid_input")
 
 
-def _is_user_message(item: object) -> bool:
-    if not isinstance(item, dict) or item.get("role") != "user":
-        return False
+def _is_user_message(item: Item) -> bool:
     content = item.get("content")
-    is_text = isinstance(content, str)
-    return item.get("type", "message") == "message" and (is_text or _are_parts(content))
-
-
-def _are_parts(content: object) -> bool:
-    return isinstance(content, list) and all(
-        isinstance(part, dict) and part.get("type") in _PARTS for part in content
+    is_readable = isinstance(content, str) or (
+        bool(content) and all(part["type"] in _PARTS for part in content or ())
     )
+    return item["type"] == "message" and item["role"] == "user" and is_readable
 
 
 def _refusal(code: str, target_id: str) -> APIError:

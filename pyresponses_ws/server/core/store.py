@@ -34,6 +34,8 @@ class StoredResponse:
     #: What the turn saw, where ``items`` is not that and the output: a compacted turn goes on from
     #: less than it read.
     seen: tuple[Item, ...] | None = None
+    #: Characters of JSON that ``items`` came as, roughly.
+    size: int = 0
 
     @property
     def input(self) -> tuple[Item, ...]:

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from pyresponses_ws.errors import APIError
+from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.builder import ResponseBuilder
 from pyresponses_ws.server.core.calls import check_calls, owed_input
 from pyresponses_ws.server.core.chain import Checkpoint
@@ -34,6 +35,10 @@ from pyresponses_ws.server.engines.base import (
 
 Event = dict[str, Any]
 
+#: Characters of JSON that a context may have come as: four messages of the largest size. What one
+#: connection makes the server remember stays bounded.
+MAX_CONTEXT_SIZE = 64 * 2**20
+
 
 class Turn:
     """A turn that may start: its parent is found and its calls are answered.
@@ -54,6 +59,9 @@ class Turn:
     ) -> None:
         history = () if parent is None else parent.items
         check_calls(history, request.input, request.tools)
+        self._size = request.size + (0 if parent is None else parent.size)
+        if self._size > MAX_CONTEXT_SIZE:
+            raise errors.context_length_exceeded(MAX_CONTEXT_SIZE)
         self.request = request
         self.owner = owner
         self.parent = parent
@@ -119,7 +127,7 @@ class Turn:
 
     def owed_input(self) -> list[Item]:
         """Return stubs of what the client must send before the response can be continued."""
-        return owed_input(self._builder.output, self.request.tools)
+        return owed_input(self._items, self._builder.output, self.request.tools)
 
     def start(self) -> list[Event]:
         """Return the first two events."""
@@ -142,6 +150,7 @@ class Turn:
             self._builder.usage = self._estimate_usage()
         if self._must_compact():
             self._window = compact_turn(self._window, self._builder.new_id("cmp"))
+            self._size = 0
             events += self._builder.append(OpenCompaction(self._window[0]))
         return self._edit([*events, *self._builder.finish(now)])
 
@@ -151,12 +160,18 @@ class Turn:
 
     def make_checkpoint(self) -> Checkpoint:
         """Return what a continuation of the finished turn starts from."""
-        return Checkpoint(id=self.id, items=self._window, owner=self.owner, lane=self.lane)
+        return Checkpoint(
+            id=self.id, items=self._window, owner=self.owner, lane=self.lane, size=self._size
+        )
 
     def make_stored(self, now: float) -> StoredResponse:
         """Return what the store keeps of the finished turn."""
         return StoredResponse(
-            response=self.response, items=self._window, seen=self._items, stored_at=now
+            response=self.response,
+            items=self._window,
+            seen=self._items,
+            stored_at=now,
+            size=self._size,
         )
 
     def _must_compact(self) -> bool:

@@ -262,3 +262,32 @@ def test_usage_is_added_up() -> None:
     """The usage of the terminal event is the engine's, with the total."""
     usage: Frame = build(TEXT)[-1]["response"]["usage"]
     assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == (16, 12, 28)
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        ItemDelta({"type": "program", "at": object()}),
+        ItemDelta({"at": 1}),
+        TextDelta(5),
+        CallDelta("{}"),
+    ],
+)
+def test_what_no_engine_may_make_changes_nothing(delta: Delta) -> None:
+    """It raises, and the numbers of what follows have no gap."""
+    builder = make_builder()
+    builder.start()
+    with pytest.raises((TypeError, ValueError)):
+        builder.add(delta)
+    (failed,) = builder.fail(ServerError("No.", code="server_error"), NOW)
+    assert (failed["sequence_number"], failed["response"]["output"]) == (2, [])
+
+
+def test_a_failed_response_says_why_and_not_where_it_was_cut() -> None:
+    """Its engine failed behind the cut."""
+    builder = make_builder()
+    builder.start()
+    builder.add(CutDelta("max_output_tokens"))
+    response = builder.fail(ServerError("No.", code="server_error"), NOW)[-1]["response"]
+    assert response["error"]["code"] == "server_error"
+    assert response["incomplete_details"] is None

@@ -24,7 +24,7 @@ def test_a_checkpoint_of_any_lane_is_found() -> None:
     """A fork names the latest response of another lane."""
     chain = make_chain()
     chain.commit(make_checkpoint("resp_1", "a"))
-    found = chain.start(make_request(previous_response_id="resp_1", stream_id="b"), NOW)
+    found = chain.find(make_request(previous_response_id="resp_1", stream_id="b"), NOW)
     assert found == make_checkpoint("resp_1", "a")
 
 
@@ -34,7 +34,7 @@ def test_only_the_latest_of_a_lane_is_kept() -> None:
     chain.commit(make_checkpoint("resp_1"))
     chain.commit(make_checkpoint("resp_2"))
     with pytest.raises(PreviousResponseNotFoundError, match="resp_1"):
-        chain.start(make_request(previous_response_id="resp_1"), NOW)
+        chain.find(make_request(previous_response_id="resp_1"), NOW)
 
 
 def test_eviction_leaves_other_checkpoints_alone() -> None:
@@ -43,5 +43,5 @@ def test_eviction_leaves_other_checkpoints_alone() -> None:
     chain.commit(make_checkpoint("resp_1", "a"))
     chain.commit(make_checkpoint("resp_2", "b"))
     request = make_request(previous_response_id="resp_1", stream_id="b")
-    chain.evict(request, chain.start(request, NOW))
-    assert chain.start(make_request(previous_response_id="resp_2"), NOW) is not None
+    chain.evict(request, chain.find(request, NOW))
+    assert chain.find(make_request(previous_response_id="resp_2"), NOW) is not None

@@ -7,16 +7,16 @@ from pyresponses_ws.server.core.lanes import Lane, LaneLimits, Lanes
 from pyresponses_ws.server.core.request import CreateRequest, parse_create
 
 
-def make_create(lane: Lane = None, text: str = "hi") -> CreateRequest:
+def make_create(lane: Lane = None, text: str = "hi", *, size: int = 1) -> CreateRequest:
     """Make a create on a lane."""
-    return parse_create({"model": "m", "input": text}, lane=lane)
+    return parse_create({"model": "m", "input": text}, lane=lane, size=size)
 
 
 def put(lanes: Lanes, *names: Lane) -> list[CreateRequest]:
     """Queue a create on each of these lanes, and return them."""
     requests = [make_create(name, f"number {number}") for number, name in enumerate(names)]
     for request in requests:
-        lanes.put(request, size=1)
+        lanes.put(request)
     return requests
 
 
@@ -111,7 +111,7 @@ def test_creates_that_wait_are_bounded_in_size() -> None:
     """A few large ones are as much as many small ones."""
     lanes = Lanes(LaneLimits(waiting_size=10))
     for _ in range(3):
-        lanes.put(make_create("a"), size=8)
+        lanes.put(make_create("a", size=8))
         take_all(lanes)
     lanes.release("a")
     assert len(take_all(lanes)) == 1
@@ -125,7 +125,7 @@ def test_what_need_not_wait_is_not_refused() -> None:
     put(lanes, "a")
     take_all(lanes)
     put(lanes, "a", "a")
-    lanes.put(make_create("b"), size=100)
+    lanes.put(make_create("b", size=100))
     assert [request.lane for request in take_all(lanes)] == ["b"]
 
 
@@ -149,3 +149,13 @@ def test_the_next_create_of_a_lane_can_be_seen() -> None:
     lanes.refuse("a", bad_request("No."))
     (request,) = put(lanes, "a")
     assert (lanes.peek("a"), lanes.peek("b")) == (request, None)
+
+
+def test_a_refusal_that_need_not_wait_keeps_its_reason() -> None:
+    """However full the queues of other lanes are."""
+    lanes = Lanes(LaneLimits(waiting=1))
+    put(lanes, "a")
+    take_all(lanes)
+    put(lanes, "a")
+    lanes.refuse("b", bad_request("No.", code="no"))
+    assert codes(lanes) == [("b", "no", 1)]

@@ -87,3 +87,18 @@ def test_the_code_of_a_failure_is_a_string() -> None:
     builder = make_builder()
     (failed,) = builder.fail(APIError("Broken."), NOW)
     assert failed["response"]["error"] == {"code": "server_error", "message": "Broken."}
+
+
+def test_the_secrets_of_a_tool_are_not_echoed() -> None:
+    """What a remote server is to be called with is for whoever calls it."""
+    tool = {"type": "mcp", "server_label": "s", "server_url": "https://s"}
+    secret = {"authorization": "s3cret", "headers": {"X-Key": "s3cret"}}
+    events = build([], tools=[{**tool, **secret}])
+    assert events[-1]["response"]["tools"] == [tool]
+    assert "s3cret" not in str(events)
+
+
+def test_what_is_no_field_of_a_create_is_not_echoed() -> None:
+    """The penalties are part of a Response and of nothing that asks for one."""
+    response = build([], frequency_penalty={"a": 1}, presence_penalty="no")[-1]["response"]
+    assert (response["frequency_penalty"], response["presence_penalty"]) == (0.0, 0.0)

@@ -77,7 +77,7 @@ def test_a_life_with_a_limit_on_creates_a_second(seed: int) -> None:
     rates = RateLimiter(20.0)
     life = Life(service=Service(rng=random.Random(seed), rates=rates))
     life.live(make_life(seed, 300, last_steps=0))
-    life.finish()
+    life.rest()
     # A successor, for which nobody asked, takes no token.
     most = 20 + life.watch.seen["response.steer.accepted"]
     assert 0 < life.watch.seen["response.created"] <= most

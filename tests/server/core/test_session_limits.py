@@ -6,7 +6,9 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from pyresponses_ws.server.core import errors
+import pytest
+
+from pyresponses_ws.server.core import errors, turn
 from pyresponses_ws.server.core.service import Service
 from pyresponses_ws.server.core.session import Close
 from pyresponses_ws.server.engines.base import (
@@ -235,3 +237,43 @@ def test_connections_share_the_store_and_not_their_turns() -> None:
     two.send(input="hi")
     one.run()
     assert two.session.is_running
+
+
+def test_nothing_starts_behind_a_close() -> None:
+    """Neither what waited for the turn that closes nor what waited for the limit."""
+    wire = Wire()
+    for text in ("one", "two"):
+        wire.send(input=text)
+    wire.session.receive_deltas(wire.turns[0], [CloseDelta(1011)])
+    wire.session.receive_end(wire.turns[0], None, NOW)
+    assert len(wire.turns) == 1
+    assert not wire.session.is_running
+
+
+def test_a_response_cut_by_a_close_is_not_stored() -> None:
+    """Nobody was told that it is complete."""
+    service = make_service()
+    wire = Wire(service=service)
+    created = wire.send(input="one")[0]["response"]
+    wire.session.receive_deltas(wire.turns[0], [CloseDelta(1011)])
+    wire.session.receive_end(wire.turns[0], None, NOW)
+    assert service.store.get("me", created["id"], NOW) is None
+
+
+def test_a_create_that_never_starts_leaves_the_checkpoint() -> None:
+    """A new chain drops it as it starts, and this one was refused before."""
+    wire = Wire()
+    first = wire.complete(input="one", store=False)
+    bad = [{"type": "function_call_output", "call_id": "call_missing", "output": "x"}]
+    assert codes(wire.send(input=bad)) == [None]
+    assert wire.complete(input="two", previous_response_id=first["id"])
+
+
+def test_a_context_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain that outgrows the limit can be compacted, or begun anew."""
+    monkeypatch.setattr(turn, "MAX_CONTEXT_SIZE", 1_000)
+    wire = Wire()
+    first = wire.complete(input="x" * 800)
+    frames = wire.send(input="x" * 800, previous_response_id=first["id"])
+    assert codes(frames) == ["context_length_exceeded"]
+    assert wire.complete(input="x" * 800)

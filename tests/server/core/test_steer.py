@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pyresponses_ws.errors import ServerError
+from pyresponses_ws.server.core import steer
 from pyresponses_ws.server.core.session import Stop
 from pyresponses_ws.server.core.steer import MAX_PENDING
 from pyresponses_ws.server.engines.base import CallDelta, CutDelta, ReasoningDelta, TextDelta
@@ -337,3 +338,34 @@ def test_a_cut_by_the_token_limit_has_a_successor_too() -> None:
     assert types(frames)[-3] == "response.incomplete"
     assert frames[-3]["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
     assert types(frames)[-2] == "response.created"
+
+
+@pytest.mark.parametrize(
+    "content", [[], [{"type": "input_text", "text": 5}], [{"type": "output_text", "text": "x"}], 5]
+)
+def test_the_parts_of_a_steer_are_those_of_a_user(content: Any) -> None:
+    """Checked as those of a create are."""
+    frame = Steered().steer([{"role": "user", "content": content}])
+    assert frame["error"]["code"] == "invalid_input"
+
+
+def test_steers_that_wait_are_bounded_in_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over all responses of the connection."""
+    monkeypatch.setattr(steer, "MAX_PENDING_SIZE", 1_000)
+    wire = Steered()
+    wire.feed(TextDelta("Hello."))
+    assert wire.steer("x" * 600)["type"] == "response.steer.accepted"
+    assert wire.steer("x" * 600)["error"]["code"] == "too_many_pending_steers"
+
+
+def test_a_queued_continuation_waits_for_the_successor() -> None:
+    """Nothing is owed, so the successor starts by itself, and takes the steers."""
+    wire = Steered()
+    wire.feed(TextDelta("Hello."))
+    wire.steer("one")
+    wire.send(input="next", previous_response_id=wire.id)
+    wire.end()
+    (successor,) = wire.turns
+    assert successor.request.input[0]["content"][0]["text"] == "one"
+    wire.run()
+    assert wire.turns[0].request.input[0]["content"][0]["text"] == "next"
