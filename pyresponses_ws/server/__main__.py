@@ -36,9 +36,9 @@ def _watch_stdin(server: Server) -> None:
 
 
 def _stop_at_eof(server: Server) -> None:
-    # The buffered reader would hold a lock that the end of the interpreter needs.
-    while os.read(0, 1024):
-        pass
+    # A byte will do: a fork of the other side may hold the pipe open. Not by the buffered reader,
+    # which would hold a lock that the end of the interpreter needs.
+    os.read(0, 1)
     server.stop()
 
 

@@ -37,10 +37,10 @@ class ServerApp:
 
     def __init__(self, engine: Engine, config: ServerConfig) -> None:
         self._config = config
-        director = engine if isinstance(engine, Director) else None
+        self.room = EngineRoom(engine, max_turns=config.max_turns)
         self._service = Service(
             rng=random.Random(),
-            director=director,
+            director=self.room if isinstance(engine, Director) else None,
             rates=RateLimiter(config.requests_per_second),
         )
         self._created = int(time.time())
@@ -48,7 +48,6 @@ class ServerApp:
         self._peers: set[Peer] = set()
         # Whether creates are refused, since the server is about to stop.
         self._refuses_creates = False
-        self.room = EngineRoom(engine, max_turns=config.max_turns)
         limit = config.max_message_bytes
         self.creates = Creates(self._service, self.room, max_body_bytes=limit)
         self.resources = Resources(self._service, max_body_bytes=limit)

@@ -26,6 +26,10 @@ SendMessage = Callable[[Message], Awaitable[None]]
 _MAX_BACKLOG = 256
 _MAX_AHEAD = 2**20
 
+#: Frames after which others get their turn; reading what has come and writing to who reads never
+#: wait by themselves. Arbitrary.
+_FRAMES_IN_A_ROW = 32
+
 #: Close codes of RFC 6455: what we cannot accept, and what is too big.
 _UNSUPPORTED_DATA = 1003
 _MESSAGE_TOO_BIG = 1009
@@ -77,16 +81,18 @@ class Peer:
         """Serve the socket until it closes; afterwards no turn of it runs."""
         await self._send({"type": "websocket.accept"})
         ageing = asyncio.create_task(self._age())
-        # Characters read since the replies last went out.
-        ahead = 0
+        # Frames read, and the characters of those since the replies last went out.
+        frames = ahead = 0
         try:
             while (text := await self._read()) is not None:
                 self._session.receive_text(text, time.time())
-                ahead += len(text)
+                frames, ahead = frames + 1, ahead + len(text)
                 is_behind = self._session.backlog > _MAX_BACKLOG or ahead > _MAX_AHEAD
                 if not self._doing.locked() or is_behind:
                     await self._act()
                     ahead = 0
+                if frames % _FRAMES_IN_A_ROW == 0:
+                    await asyncio.sleep(0)
         finally:
             self._is_closed = True
             await _cancel({ageing, *self._tasks})
@@ -177,11 +183,11 @@ class Peer:
     async def _run_turn(self, turn: Turn) -> None:
         try:
             failure = await self._run_engine(turn)
+            self._session.receive_end(turn, failure, time.time())
         except Exception as exc:  # The safety net of this task: a turn always ends.
             _logger.error("a turn failed: %s: %s", type(exc).__name__, exc)
             _logger.debug("a turn failed", exc_info=True)
-            failure = engine_failed()
-        self._session.receive_end(turn, failure, time.time())
+            self._session.receive_end(turn, engine_failed(), time.time())
         await self._act()
 
     async def _run_engine(self, turn: Turn) -> APIError | None:

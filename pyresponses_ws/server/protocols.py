@@ -26,7 +26,7 @@ from pyresponses_ws.server.config import ServerConfig
 from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.access import count_header_bytes
 from pyresponses_ws.server.core.wire import encode
-from pyresponses_ws.server.transport import GuardedTransport, StallTimer
+from pyresponses_ws.server.transport import GuardedTransport
 
 if TYPE_CHECKING:
     _LoggerAdapter = logging.LoggerAdapter[logging.Logger]
@@ -50,7 +50,28 @@ _DISCARDED_LIMITS = 4
 LINGER = 2.0
 
 
-class HttpProtocol(H11Protocol):
+class _Watched(asyncio.Protocol):
+    """Cuts a connection whose peer takes nothing of what waits for it; stands before a protocol."""
+
+    _guarded: GuardedTransport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the timer; it holds the connection."""
+        self._guarded.stall.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Give the peer a time to read what waits for it."""
+        super().pause_writing()
+        self._guarded.stall.start()
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        super().resume_writing()
+        self._guarded.stall.cancel()
+
+
+class HttpProtocol(_Watched, H11Protocol):
     """One connection until it ends or is upgraded to a WebSocket."""
 
     def __init__(self, *args: Any, limits: ServerConfig, **kwargs: Any) -> None:
@@ -74,19 +95,19 @@ class HttpProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection against the limit, and start the timer of its first request."""
-        guarded = GuardedTransport(transport)
-        super().connection_made(guarded)  # type: ignore[arg-type]
-        self._stall = StallTimer(guarded, self.loop, self._limits.write_timeout)
+        timeout = self._limits.write_timeout
+        self._guarded = GuardedTransport(transport, self.loop, stall_timeout=timeout)
+        super().connection_made(self._guarded)  # type: ignore[arg-type]
         excess = len(self.connections) - self._limits.max_connections
         # uvicorn copies it into scope["state"] of each request, and of the WebSocket.
-        self.app_state = {"abort": guarded.abort, "is_over_limit": excess > 0}
+        self.app_state = {"abort": transport.abort, "is_over_limit": excess > 0}
         if excess > _ANSWERED_OVER_LIMIT:
-            guarded.abort()
+            transport.abort()
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timers; they hold the connection."""
-        self._stop_timers()
+        """Stop the timer of the request; it holds the connection."""
+        self._forget()
         super().connection_lost(exc)
         # uvicorn does so only without an error; asyncio of Python 3.10 then warns under TLS.
         self.transport.close()
@@ -101,15 +122,11 @@ class HttpProtocol(H11Protocol):
             self.transport.abort()
         self._watch()
 
-    def pause_writing(self) -> None:
-        """Give the peer a time to read what waits for it."""
-        super().pause_writing()
-        self._stall.start()
-
-    def resume_writing(self) -> None:
-        """The peer reads again."""
-        super().resume_writing()
-        self._stall.cancel()
+    def on_response_complete(self) -> None:
+        """Begin the time of the next request anew."""
+        super().on_response_complete()
+        self._forget()
+        self._watch()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand the connection to the other protocol, or answer what that would leave unanswered."""
@@ -118,7 +135,8 @@ class HttpProtocol(H11Protocol):
             self._refuse(fault)
             return
         self._is_over = True
-        self._stop_timers()
+        self._forget()
+        self._guarded.stall.cancel()
         super().handle_websocket_upgrade(event)
 
     def send_400_response(self, msg: str) -> None:
@@ -165,10 +183,6 @@ class HttpProtocol(H11Protocol):
         if self.conn.their_state is not h11.SEND_BODY:
             self._received = 0
 
-    def _stop_timers(self) -> None:
-        self._forget()
-        self._stall.cancel()
-
     def _most_discarded(self) -> int:
         return _DISCARDED_LIMITS * self._limits.max_message_bytes
 
@@ -190,13 +204,12 @@ class HttpProtocol(H11Protocol):
         self._patience = self.loop.call_later(LINGER, self.transport.abort)
 
 
-class WebSocketProtocol(WebSocketsSansIOProtocol):
+class WebSocketProtocol(_Watched, WebSocketsSansIOProtocol):
     """One connection from its upgrade on."""
 
     def __init__(self, *args: Any, limits: ServerConfig, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = _OneLine(self.logger, {})  # type: ignore[assignment]
-        self._write_timeout = limits.write_timeout
         self.conn.reject = self._reject  # type: ignore[method-assign]
         # At DEBUG it would log the headers, keys included, and every message.
         self.conn.debug = False
@@ -205,22 +218,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Take over the connection."""
         super().connection_made(transport)
         assert isinstance(transport, GuardedTransport)
-        self._stall = StallTimer(transport, self.loop, self._write_timeout)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer; it holds the connection."""
-        self._stall.cancel()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """Give the peer a time to read what waits for it."""
-        super().pause_writing()
-        self._stall.start()
-
-    def resume_writing(self) -> None:
-        """The peer reads again."""
-        super().resume_writing()
-        self._stall.cancel()
+        self._guarded = transport
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived, unless the peer broke the protocol before; then it is thrown away."""
@@ -260,6 +258,19 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
         # An answer in the place of the handshake ends it; uvicorn would log that it never ended.
         self.handshake_complete = self.handshake_complete or self.close_sent
+
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the peer does not read: answers would pile up without bound."""
+        pong = b"".join(self.conn.data_to_send())
+        if self.writable.is_set():
+            self.transport.write(pong)
+
+    def shutdown(self) -> None:
+        """End the connection with the server; one that is ending already must not be told twice."""
+        if self.transport.is_closing():
+            self.stop_keepalive()
+        else:
+            super().shutdown()
 
     def keepalive_timeout(self) -> None:
         """Close with 1011, and cut the connection if the peer does not even take that."""

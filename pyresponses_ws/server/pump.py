@@ -7,11 +7,18 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.errors import engine_failed, shutting_down
-from pyresponses_ws.server.engines.base import CancelToken, Delta, Engine, EngineRequest
+from pyresponses_ws.server.engines.base import (
+    CancelToken,
+    Delta,
+    Direction,
+    Director,
+    Engine,
+    EngineRequest,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -20,11 +27,15 @@ MAX_AHEAD = 8
 
 
 class Pump:
-    """One run of an engine. The loop calls everything but ``_run`` and what it calls."""
+    """One run of an engine. The loop calls everything but ``_run`` and what it calls.
 
-    def __init__(self, engine: Engine, request: EngineRequest) -> None:
+    ``on_end`` is called on the loop once the engine's thread has ended.
+    """
+
+    def __init__(self, engine: Engine, request: EngineRequest, on_end: Callable[[], None]) -> None:
         self._engine = engine
         self._request = request
+        self._on_end = on_end
         self._token = CancelToken()
         self._loop = asyncio.get_running_loop()
         # Set in the loop when _ready or _has_ended may have changed.
@@ -47,13 +58,17 @@ class Pump:
         """Tell the engine to stop; idempotent. ``failure`` is what the turn then failed with."""
         self._fail(failure)
         self._token.cancel()
+        self._wake.set()
 
     async def take(self) -> list[Delta]:
-        """Wait for the next deltas and return all there are; [] once the engine has ended."""
+        """Wait for the next deltas and return all there are.
+
+        [] means that none follow: the engine has ended, or is cancelled, ended or not.
+        """
         while True:
             with self._changed:
                 batch, self._ready = self._ready, []
-                if batch or self._has_ended:
+                if batch or self._has_ended or self._token.is_set():
                     self._changed.notify()
                     return batch
                 self._wake.clear()
@@ -65,14 +80,14 @@ class Pump:
                 self._put_all(deltas)
         except APIError as exc:
             self._fail(exc)
-        except Exception as exc:  # The safety net of this thread: a turn always ends.
+        except BaseException as exc:  # The safety net of this thread: a turn always ends.
             _logger.error("the engine failed: %s: %s", type(exc).__name__, exc)
             _logger.debug("the engine failed", exc_info=True)
             self._fail(engine_failed())
         finally:
             with self._changed:
                 self._has_ended = True
-            self._wake_loop()
+            self._call_loop(self._end)
 
     def _put_all(self, deltas: Iterator[Delta]) -> None:
         for delta in deltas:
@@ -85,7 +100,7 @@ class Pump:
                 self._ready.append(delta)
                 is_first = len(self._ready) == 1
             if is_first:
-                self._wake_loop()
+                self._call_loop(self._wake.set)
 
     def _fail(self, failure: APIError | None) -> None:
         """Note why the turn failed; the first reason counts.
@@ -96,10 +111,14 @@ class Pump:
             if self.failure is None and not self._token.is_set():
                 self.failure = failure
 
-    def _wake_loop(self) -> None:
+    def _call_loop(self, callback: Callable[[], object]) -> None:
         # RuntimeError: the loop closed while the engine was finishing; nobody waits any more.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._wake.set)
+            self._loop.call_soon_threadsafe(callback)
+
+    def _end(self) -> None:
+        self._wake.set()
+        self._on_end()
 
     def _notify(self) -> None:
         with self._changed:
@@ -107,7 +126,10 @@ class Pump:
 
 
 class EngineRoom:
-    """Runs the engine of one server: a thread a turn, at most ``max_turns`` at a time."""
+    """Runs the engine of one server: a thread a turn, at most ``max_turns`` at a time.
+
+    A thread counts until it ends: an engine that does not listen to its cancel holds its place.
+    """
 
     def __init__(self, engine: Engine, *, max_turns: int) -> None:
         self.engine = engine
@@ -116,22 +138,34 @@ class EngineRoom:
         self._started = 0
         # Threads that may still run, by pump; the loop writes until it is closed.
         self._threads: dict[Pump, threading.Thread] = {}
+        # Whether stop was called.
+        self._is_stopped = False
+
+    def direct(self, request: EngineRequest) -> Direction:
+        """Ask an engine that is a ``Director``. Raises ServerError if it breaks."""
+        assert isinstance(self.engine, Director)
+        try:
+            return self.engine.direct(request)
+        except Exception as exc:  # An engine's fault is its turn's alone.
+            _logger.error("the engine failed: %s: %s", type(exc).__name__, exc)
+            _logger.debug("the engine failed", exc_info=True)
+            raise engine_failed() from exc
 
     @contextlib.asynccontextmanager
     async def run(self, request: EngineRequest) -> AsyncIterator[Pump]:
         """Run the engine for one turn; leaving the block cancels it."""
-        async with self._slots:
-            pump = Pump(self.engine, request)
-            self._started += 1
-            self._threads[pump] = pump.start(f"pyresponses-turn-{self._started}")
-            try:
-                yield pump
-            finally:
-                pump.cancel()
-                self._forget_finished()
+        await self._slots.acquire()
+        pump = Pump(self.engine, request, on_end=self._slots.release)
+        self._start(pump)
+        try:
+            yield pump
+        finally:
+            pump.cancel()
+            self._forget_finished()
 
     def stop(self) -> None:
-        """Fail every running turn, since the server ends."""
+        """Fail every turn that runs or waits, since the server ends."""
+        self._is_stopped = True
         for pump in self._threads:
             pump.cancel(shutting_down())
 
@@ -146,6 +180,19 @@ class EngineRoom:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._forget_finished()
         return not self._threads
+
+    def _start(self, pump: Pump) -> None:
+        """Start the thread of a pump, which gives its place back. Raises RuntimeError."""
+        if self._is_stopped:
+            self._slots.release()
+            pump.cancel(shutting_down())
+            return
+        self._started += 1
+        try:
+            self._threads[pump] = pump.start(f"pyresponses-turn-{self._started}")
+        except RuntimeError:
+            self._slots.release()
+            raise
 
     def _forget_finished(self) -> None:
         self._threads = {p: thread for p, thread in self._threads.items() if thread.is_alive()}

@@ -23,6 +23,14 @@ _logger = logging.getLogger(__name__)
 #: Connections that may wait for accept; the kernel caps it. Arbitrary.
 _BACKLOG = 2048
 
+#: Connections that the loop accepts in one go. Without a free file descriptor asyncio tries, and
+#: complains, as often.
+_ACCEPTS = 16
+
+#: Bytes that the kernel may hold for a peer. By default they are megabytes, of which a slow reader
+#: takes nothing that we would see for longer than we wait.
+_SEND_BUFFER = 64 * 2**10
+
 #: Seconds for peers to answer our close frame, and again for tasks and engine threads to end.
 _CLOSE_TIMEOUT = 1.0
 
@@ -40,6 +48,7 @@ def _bind(config: ServerConfig) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         listener.bind((config.host, config.port))
         listener.listen(_BACKLOG)
     except OSError as exc:
@@ -100,6 +109,8 @@ def _load_uvicorn_config(app: ServerApp, config: ServerConfig) -> uvicorn.Config
         server_header=False,
         # Over our own limit the application answers 1009; over this the connection is cut.
         ws_max_size=2 * config.max_message_bytes,
+        # A frame of a few bytes could unpack to thousands of times its size, for all to wait for.
+        ws_per_message_deflate=False,
         ws_ping_interval=config.ping_interval,
         ws_ping_timeout=config.ping_timeout,
         h11_max_incomplete_event_size=config.max_header_bytes,
@@ -148,14 +159,18 @@ class _Uvicorn(uvicorn.Server):
         Stock uvicorn gives its protocols no options of ours, and a TLS handshake 60 seconds.
         """
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_in_a_line)
         patience = {"ssl_handshake_timeout": self._limits.first_request_timeout}
         options: dict[str, Any] = patience if self.config.ssl else {}
         self.servers = [
             await loop.create_server(
-                self._make_protocol, sock=each, ssl=self.config.ssl, backlog=_BACKLOG, **options
+                self._make_protocol, sock=each, ssl=self.config.ssl, backlog=_ACCEPTS, **options
             )
             for each in sockets or []
         ]
+        for each in sockets or []:
+            # asyncio has told the kernel its own number.
+            each.listen(_BACKLOG)
         self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -197,3 +212,10 @@ class _Uvicorn(uvicorn.Server):
         """Say whether a task runs or a WebSocket is open; an idle HTTP connection is no matter."""
         sockets = (c for c in self.server_state.connections if isinstance(c, WebSocketProtocol))
         return bool(self.server_state.tasks) or any(sockets)
+
+
+def _log_in_a_line(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what the loop cannot tell anybody else, such as that it is out of files."""
+    exc = context.get("exception")
+    _logger.error("%s: %s", context["message"], exc)
+    _logger.debug("in the event loop", exc_info=exc)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
@@ -15,24 +14,19 @@ from pyresponses_ws.server.core.turn import Event
 from pyresponses_ws.server.core.wire import encode
 from pyresponses_ws.server.exchange import ConnectionCut, cut, wait_until_left
 
-_logger = logging.getLogger(__name__)
-
-#: Seconds that one write may take; a client that reads nothing for so long is gone.
-_WRITE_TIMEOUT = 30.0
-
 
 class EventStream(Response):
-    """Server-sent events, ended early when the client leaves; ``ConnectionCut`` cuts them off."""
+    """Server-sent events, ended early when the client leaves; ``ConnectionCut`` cuts them off.
+
+    A client that reads nothing is cut off by the connection itself.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(
-        self, events: AsyncIterator[list[Event]], *, write_timeout: float = _WRITE_TIMEOUT
-    ) -> None:
+    def __init__(self, events: AsyncIterator[list[Event]]) -> None:
         self.status_code = 200
         self.background = None
         self._events = events
-        self._write_timeout = write_timeout
         self.init_headers({"cache-control": "no-store"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,16 +41,12 @@ class EventStream(Response):
             await send({"type": "http.response.start", **start})
             async for batch in batches:
                 # What one batch says goes out at once.
-                await self._write_body(send, "".join(map(_to_sse, batch)).encode(), more_body=True)
-            await self._write_body(send, b"", more_body=False)
+                await send(_body("".join(map(_to_sse, batch)).encode(), more_body=True))
+            await send(_body(b"", more_body=False))
 
-    async def _write_body(self, send: Send, body: bytes, *, more_body: bool) -> None:
-        message = {"type": "http.response.body", "body": body, "more_body": more_body}
-        try:
-            await asyncio.wait_for(send(message), self._write_timeout)
-        except asyncio.TimeoutError:  # Another class than TimeoutError before Python 3.11.
-            _logger.info("a client read nothing for %s seconds", self._write_timeout)
-            raise ConnectionCut from None
+
+def _body(body: bytes, *, more_body: bool) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": body, "more_body": more_body}
 
 
 def _to_sse(event: Event) -> str:

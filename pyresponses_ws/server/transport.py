@@ -14,8 +14,16 @@ class GuardedTransport:
     asyncio logs "socket.send() raised exception." The TCP transport below it knows at once.
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        stall_timeout: float,
+    ) -> None:
         self._transport = transport
+        #: Watches whether the peer takes what is written to it; its protocol says when.
+        self.stall = StallTimer(self, loop, stall_timeout)
         # There is no public way to it. Should the names change, TLS is as stock asyncio has it.
         below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
         self._tcp: asyncio.Transport = below or transport
@@ -31,6 +39,12 @@ class GuardedTransport:
         """Write, or forget it if the connection is lost; the protocol hears of that by itself."""
         if not self.is_closing():
             self._transport.write(data)
+
+    def close(self) -> None:
+        """Close once all is written; a peer that takes nothing of it is not waited for."""
+        self._transport.close()
+        if self.get_write_buffer_size():
+            self.stall.start()
 
     def get_write_buffer_size(self) -> int:
         """Return the bytes that wait, before and after encryption."""

@@ -204,8 +204,10 @@ class _ProcessHost:
     def stop(self) -> None:
         process = self._process
         assert process.stdin is not None
-        # Its end stops the server without the grace that a signal would give to running turns.
-        process.stdin.close()
+        # It stops the server without the grace that a signal would give to running turns.
+        with contextlib.suppress(OSError):
+            process.stdin.write("\n")
+            process.stdin.close()
         try:
             process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:

@@ -40,7 +40,7 @@ class HangingEngine:
             self.cancelled.set()
 
 
-def failing(error: Exception) -> FunctionEngine:
+def failing(error: BaseException) -> FunctionEngine:
     """Make an engine that says one word and raises ``error``."""
 
     def run(request: EngineRequest, cancel: CancelToken) -> Generator[Delta, None, None]:

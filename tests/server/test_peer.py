@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from pyresponses_ws.server.config import MAX_MESSAGE_BYTES
-from pyresponses_ws.server.engines.base import ItemDelta
+from pyresponses_ws.server.engines.base import Direction, EngineRequest, ItemDelta
 from pyresponses_ws.testing import LocalServer
 from tests.server.engines_for_tests import FunctionEngine, HangingEngine, failing
 
@@ -161,3 +161,31 @@ def test_an_item_that_is_none_fails_its_turn_alone() -> None:
             create(ws, input="hi")
             failed = receive_until(ws, "response.failed")[-1]
             assert failed["response"]["error"]["code"] == "server_error"
+
+
+class Undecided(HangingEngine):
+    """A director that breaks."""
+
+    def direct(self, request: EngineRequest) -> Direction:
+        raise KeyError("secret")
+
+
+def test_a_director_that_breaks_fails_its_create_alone() -> None:
+    """The socket stays open, and nothing of the exception reaches the client."""
+    with LocalServer(engine=Undecided()) as server, open_socket(server) as ws:
+        for _ in range(2):
+            create(ws, input="hi")
+            (frame,) = receive_until(ws, "error")
+            assert (frame["status"], frame["error"]["code"]) == (500, "server_error")
+            assert "secret" not in str(frame)
+
+
+def test_many_small_frames_leave_room_for_others(ws: ClientConnection, server: LocalServer) -> None:
+    """Each is answered, in order, and another socket is served meanwhile."""
+    with open_socket(server) as other:
+        for _ in range(500):
+            ws.send("{}")
+        create(other, input="hi")
+        assert receive_until(other, "response.completed")
+    for _ in range(500):
+        assert receive_until(ws, "error")

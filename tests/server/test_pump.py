@@ -159,3 +159,63 @@ def test_the_end_of_the_server_fails_what_runs() -> None:
     failure = asyncio.run(main())
     assert failure is not None
     assert failure.status == 503
+
+
+def deaf(until: threading.Event) -> FunctionEngine:
+    """Make an engine that says one word and does not listen to its cancel."""
+
+    def run(request: EngineRequest, cancel: CancelToken) -> Generator[Delta, None, None]:
+        yield TextDelta("word")
+        assert until.wait(30)
+
+    return FunctionEngine(run)
+
+
+def test_a_turn_does_not_wait_for_an_engine_that_does_not_listen() -> None:
+    """Once it is cancelled, nothing follows; but its thread holds its place until it ends."""
+    heard = threading.Event()
+
+    async def main() -> list[list[Delta]]:
+        room = EngineRoom(deaf(heard), max_turns=1)
+        async with room.run(REQUEST) as pump:
+            first = await pump.take()
+            pump.cancel()
+            rest = await pump.take()
+        assert room._slots.locked()
+        heard.set()
+        async with room.run(REQUEST):
+            pass
+        await asyncio.to_thread(room.join, 10)
+        return [first, rest]
+
+    assert asyncio.run(main()) == [[TextDelta("word")], []]
+
+
+@pytest.mark.parametrize("error", [SystemExit(), KeyboardInterrupt(), asyncio.CancelledError()])
+def test_whatever_ends_an_engine_is_a_failure(error: BaseException) -> None:
+    """No turn is complete because its engine gave up."""
+
+    async def use(pump: Pump) -> APIError | None:
+        await take_all(pump)
+        return pump.failure
+
+    failure = run_pump(failing(error), use)
+    assert failure is not None
+    assert failure.code == "server_error"
+
+
+def test_nothing_starts_once_the_server_ends() -> None:
+    """A turn that waited for its place fails as the running ones do."""
+    engine = HangingEngine()
+
+    async def main() -> APIError | None:
+        room = EngineRoom(engine, max_turns=1)
+        room.stop()
+        async with room.run(REQUEST) as pump:
+            assert await pump.take() == []
+        assert await asyncio.to_thread(room.join, 10)
+        return pump.failure
+
+    failure = asyncio.run(main())
+    assert failure is not None
+    assert (failure.status, engine.started.is_set()) == (503, False)

@@ -57,6 +57,13 @@ class StuckTransport:
         return 1
 
 
+class TimerLoop:
+    """A loop whose timers never ring."""
+
+    def call_later(self, delay: float, call: object) -> None:
+        pass
+
+
 def make_open_protocol(transport: StuckTransport) -> WebSocketProtocol:
     """Make the server's side of an accepted WebSocket, without a loop."""
     config = uvicorn.Config(lambda: None, log_config=None, lifespan="off")
@@ -65,7 +72,7 @@ def make_open_protocol(transport: StuckTransport) -> WebSocketProtocol:
     protocol = WebSocketProtocol(config, ServerState(), {}, loop, limits=ServerConfig())
     loop.close()
     protocol.conn.state = State.OPEN
-    protocol.transport = GuardedTransport(transport)
+    protocol.transport = GuardedTransport(transport, TimerLoop(), stall_timeout=1.0)
     return protocol
 
 
@@ -217,3 +224,24 @@ def test_nothing_that_a_peer_does_prints_a_traceback() -> None:
         _, printed = process.communicate(timeout=20)
     assert "Traceback" not in printed
     assert "Invalid" in printed
+
+
+def test_a_peer_that_reads_nothing_gets_no_pongs() -> None:
+    """They would pile up without bound."""
+    transport = StuckTransport()
+    protocol = make_open_protocol(transport)
+    protocol.writable.clear()
+    protocol.handle_ping()
+    assert transport.calls == []
+    protocol.writable.set()
+    protocol.handle_ping()
+    assert transport.calls == ["write"]
+
+
+def test_a_connection_that_ends_already_is_not_told_of_the_stop() -> None:
+    """A second close frame would be an error, and the exit status with it."""
+    transport = StuckTransport()
+    protocol = make_open_protocol(transport)
+    transport.is_closing = lambda: True
+    protocol.shutdown()
+    assert transport.calls == []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import trustme
 
-from pyresponses_ws.server.transport import GuardedTransport, StallTimer
+from pyresponses_ws.server.transport import GuardedTransport
 
 
 class Recorder(asyncio.Protocol):
@@ -23,6 +23,11 @@ class Recorder(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._made.set_result(transport)
+
+
+def guarded(transport: asyncio.Transport) -> GuardedTransport:
+    """Guard a transport."""
+    return GuardedTransport(transport, asyncio.get_running_loop(), stall_timeout=1.0)
 
 
 async def write_after_loss(guard: Callable[[asyncio.Transport], Any], *, is_tls: bool) -> bool:
@@ -59,7 +64,7 @@ def test_writes_after_the_loss_are_forgotten(
     is_tls: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing is written, so that asyncio has nothing to warn about."""
-    assert asyncio.run(write_after_loss(GuardedTransport, is_tls=is_tls))
+    assert asyncio.run(write_after_loss(guarded, is_tls=is_tls))
     assert caplog.records == []
 
 
@@ -82,6 +87,9 @@ class Pipe:
 
     def abort(self) -> None:
         self.is_aborted = True
+
+    def close(self) -> None:
+        """Written is what is there; nobody takes it."""
 
 
 class Timers:
@@ -107,7 +115,7 @@ def pipe() -> Pipe:
 def start_timer(pipe: Pipe) -> Timers:
     """Watch the transport."""
     timers = Timers()
-    StallTimer(GuardedTransport(pipe), timers, 1.0).start()
+    GuardedTransport(pipe, timers, stall_timeout=1.0).stall.start()
     return timers
 
 
@@ -130,10 +138,18 @@ def test_a_peer_that_takes_something_is_watched_on(pipe: Pipe) -> None:
 def test_a_watch_starts_once_and_ends_once(pipe: Pipe) -> None:
     """Both are idempotent."""
     timers = Timers()
-    stall = StallTimer(GuardedTransport(pipe), timers, 1.0)
+    stall = GuardedTransport(pipe, timers, stall_timeout=1.0).stall
     stall.start()
     stall.start()
     assert len(timers.calls) == 1
     stall.cancel()
     stall.cancel()
     assert timers.calls == []
+
+
+def test_a_close_does_not_wait_for_a_peer_that_takes_nothing(pipe: Pipe) -> None:
+    """What waits to be written is watched from then on."""
+    timers = Timers()
+    GuardedTransport(pipe, timers, stall_timeout=1.0).close()
+    timers.calls.pop()()
+    assert pipe.is_aborted

@@ -164,3 +164,13 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'pyresponses-ws\[server\]'"):
         LocalServer().start()
+
+
+def test_a_fork_that_holds_its_pipe_does_not_hold_its_stop() -> None:
+    """A child of ours inherits the pipe whose end stops the server."""
+    with LocalServer(process=True) as server:
+        process = server._host._process
+        held = os.dup(process.stdin.fileno())
+        server.stop()
+        os.close(held)
+    assert process.returncode == 0

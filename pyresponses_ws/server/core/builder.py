@@ -76,7 +76,7 @@ class ResponseBuilder:
         Raises TypeError or ValueError, before anything is numbered, for what no engine may make.
         """
         if isinstance(delta, UsageDelta):
-            self.usage = delta
+            self.usage = _check_usage(delta)
             return []
         if self._has_item and self._opens_item(delta):
             self._obey_stop()
@@ -258,3 +258,10 @@ class ResponseBuilder:
 
     def _number_all(self, bodies: Iterable[Body]) -> list[Body]:
         return [self.envelope.wrap(body) for body in bodies]
+
+
+def _check_usage(usage: UsageDelta) -> UsageDelta:
+    counts = vars(usage).values()
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise TypeError(f"an engine made a usage that does not count: {usage}")
+    return usage

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,15 @@ class CancelToken:
             self._event.set()
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            callback()
+            _call(callback)
+
+
+def _call(callback: Callable[[], None]) -> None:
+    """Call an engine's callback; whoever cancels has more to do than to hear what went wrong."""
+    try:
+        callback()
+    except Exception as exc:
+        _logger.error("a callback of an engine failed: %s: %s", type(exc).__name__, exc)
 
 
 class Engine(Protocol):

@@ -271,6 +271,7 @@ def test_usage_is_added_up() -> None:
         ItemDelta({"at": 1}),
         TextDelta(5),
         CallDelta("{}"),
+        UsageDelta("a", None),
     ],
 )
 def test_what_no_engine_may_make_changes_nothing(delta: Delta) -> None:

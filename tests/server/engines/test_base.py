@@ -54,3 +54,13 @@ def test_a_script_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"needs yaml: pip install 'pyresponses-ws\[server\]'"):
         make_engine("script:any.yaml")
     assert make_engine("echo").models() == ("echo",)
+
+
+def test_a_callback_that_raises_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """Those behind it are called, and the log says what it was."""
+    token, calls = CancelToken(), []
+    token.on_cancel(lambda: 1 // 0)
+    token.on_cancel(lambda: calls.append(1))
+    token.cancel()
+    assert calls == [1]
+    assert "ZeroDivisionError" in caplog.text
