@@ -1,28 +1,31 @@
 """Change your mind while the model is speaking: the answer ends, and its successor has both wishes.
 
-Needs OPENAI_API_KEY. OPENAI_BASE_URL points it at another server, such as the embedded one.
+Needs the extra `server`, and neither a key nor a network.
 """
 
 from pyresponses_ws import ResponsesClient
+from pyresponses_ws.testing import LocalServer
+
+PLAN = "Draft a plan for a task tracker that two people can build in a week."
 
 
 def main() -> None:
-    create = {"type": "response.create", "model": "gpt-6-astra", "input": "Draft a plan."}
-    with ResponsesClient() as client, client.connect() as connection:
-        connection.send(create)
-        is_steered = False
+    with (
+        LocalServer(delta_delay=0.05) as server,
+        ResponsesClient(api_key="any", base_url=server.base_url) as client,
+        client.connect() as connection,
+    ):
+        connection.send({"type": "response.create", "model": "any", "input": PLAN})
         for event in connection:
             if event.type == "response.output_text.delta":
                 print(event.delta, end="")
-            elif event.type == "response.created" and not is_steered:
+            elif event.type == "response.created" and event.response.previous_response_id is None:
                 steer = {"previous_response_id": event.response.id, "input": "Make it short."}
                 connection.send({"type": "response.steer", **steer})
-                is_steered = True
-            elif event.type in ("response.incomplete", "response.completed"):
-                details = event.response.incomplete_details
-                print(f" [{event.response.status}{f': {details.reason}' if details else ''}]")
-                if event.type == "response.completed":
-                    break
+            elif event.type == "response.incomplete" and event.response.incomplete_details:
+                print(f" [{event.response.incomplete_details.reason}]")
+            elif event.type == "response.completed":
+                break
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ EXPECTED = {
     "warm_up": "warm: resp_",
     "tools_by_hand": "18 degrees and sunny in Paris",
     "scripted_server": "and the line went dead (1006)",
-    "steer_by_hand": "[completed]",
+    "steer_by_hand": " [steered]",
 }
 
 

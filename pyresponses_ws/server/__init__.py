@@ -1,5 +1,5 @@
 """The embedded server: the Responses API on loopback, for development, tests and demos.
 
 Needs the ``server`` extra. ``core`` decides and is pure; ``engines`` make the answers, each on a
-thread of its own; ``app``, ``serve``, ``peer`` and ``pump`` are the only asyncio in the package.
+thread of its own; the modules beside them are one event loop, the only asyncio in the package.
 """

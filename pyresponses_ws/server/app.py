@@ -46,8 +46,6 @@ class ServerApp:
         self._created = int(time.time())
         # Open WebSockets; each serve_peer adds and removes its own.
         self._peers: set[Peer] = set()
-        # Whether creates are refused, since the server is about to stop.
-        self._refuses_creates = False
         limit = config.max_message_bytes
         self.creates = Creates(self._service, self.room, max_body_bytes=limit)
         self.resources = Resources(self._service, max_body_bytes=limit)
@@ -66,8 +64,6 @@ class ServerApp:
             max_age=60 * minutes,
             abort=scope.get("state", {}).get("abort", lambda: None),
         )
-        if self._refuses_creates:
-            peer.refuse_creates(errors.shutting_down())
         self._peers.add(peer)
         try:
             await peer.run()
@@ -84,10 +80,10 @@ class ServerApp:
 
     def refuse_creates(self) -> None:
         """Answer every create from now on with 503; turns that run go on. Idempotent."""
-        self._refuses_creates = True
-        self.creates.refuse()
+        error = errors.shutting_down()
+        self._service.refuse(error)
         for peer in self._peers:
-            peer.refuse_creates(errors.shutting_down())
+            peer.refuse_waiting(error)
 
     @property
     def is_busy(self) -> bool:

@@ -38,23 +38,15 @@ class Creates:
         self._max_body_bytes = max_body_bytes
         # Turns that run or wait for a thread; _run counts.
         self._running = 0
-        self._is_refusing = False
 
     @property
     def is_running(self) -> bool:
         """Whether a turn runs."""
         return self._running > 0
 
-    def refuse(self) -> None:
-        """Answer every create from now on with 503; turns that run go on. Idempotent."""
-        self._is_refusing = True
-
     async def reply(self, request: Request) -> Response:
         """Answer a create."""
         body, size = await read_object(request, self._max_body_bytes)
-        # After the body, which may have taken long enough for the server to stop.
-        if self._is_refusing:
-            raise errors.shutting_down()
         owner = request.scope["owner"]
         create = parse_http_create(body, size=size)
         self._service.admit(owner, time.time())

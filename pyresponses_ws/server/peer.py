@@ -103,9 +103,9 @@ class Peer:
             self._is_closed = True
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
-    def refuse_creates(self, error: APIError) -> None:
-        """Answer every create that waits or comes with ``error``; running turns go on."""
-        self._session.refuse_creates(error)
+    def refuse_waiting(self, error: APIError) -> None:
+        """Answer every create that waits with ``error``; running turns go on."""
+        self._session.refuse_waiting(error)
         self._start(self._act())
 
     async def _read(self) -> str | None:

@@ -72,6 +72,7 @@ class Life:
 
     def __init__(self, *, service: Service, limits: LaneLimits | None = None) -> None:
         self._limits = limits or LaneLimits()
+        self._service = service
         self.session = Session(owner="me", service=service, limits=self._limits)
         self.watch = Watch(self._limits)
         self._number = 0
@@ -175,7 +176,8 @@ class Life:
 
     def _refuse(self, random: Random, maker: FrameMaker) -> None:
         self.watch.is_refusing = True
-        self.session.refuse_creates(errors.shutting_down())
+        self._service.refuse(errors.shutting_down())
+        self.session.refuse_waiting(errors.shutting_down())
 
     def _age(self, random: Random, maker: FrameMaker) -> None:
         self.watch.is_old = True

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.envelope import Envelope
 from pyresponses_ws.server.core.errors import error_object
-from pyresponses_ws.server.core.ids import ID_PREFIXES, Ids, Padding
+from pyresponses_ws.server.core.ids import Ids, Padding
 from pyresponses_ws.server.core.items import (
     Body,
     OpenCall,
@@ -181,8 +181,7 @@ class ResponseBuilder:
         yield from self._add_text(call, delta.text)
 
     def _take_item(self, item: Item) -> Iterator[Body]:
-        kind = str(item.get("type"))
-        facts = {"id": self.new_id(ID_PREFIXES.get(kind, "item")), **item}
+        facts = {"id": self._ids.new_for(item, self._now), **item}
         yield from self._open_item(WholeItem(facts))
         yield from self._close_item("completed")
 

@@ -41,10 +41,20 @@ def owed_input(
 
     ``context`` is what came before it, which may hold more tools.
     """
-    calls = {key: item for item in output if (key := call_key(item)) is not None}
-    answered = {key for item in output if (key := answer_key(item)) is not None}
+    calls, answered = _pair(output)
     patient = _patient(tools, context)
     return [_stub(calls[key]) for key in _open_calls(calls, answered, patient)]
+
+
+def open_calls(items: Sequence[Item]) -> set[str]:
+    """Return the keys of the calls that the client has not answered."""
+    return set(_open_calls(*_pair(items), patient=set()))
+
+
+def _pair(items: Sequence[Item]) -> tuple[dict[str, Item], set[str]]:
+    """Return the calls among items by their keys, and the keys that are answered."""
+    calls = {key: item for item in items if (key := call_key(item)) is not None}
+    return calls, {key for item in items if (key := answer_key(item)) is not None}
 
 
 def _open_calls(calls: dict[str, Item], answered: set[str], patient: set[Any]) -> list[str]:

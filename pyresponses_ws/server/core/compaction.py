@@ -16,9 +16,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from pyresponses_ws.server.core.calls import open_calls
 from pyresponses_ws.server.core.ids import Ids
-from pyresponses_ws.server.core.item_ids import identify
-from pyresponses_ws.server.core.kinds import Item, answer_key, call_key
+from pyresponses_ws.server.core.kinds import Item, call_key
 from pyresponses_ws.server.core.request import CreateRequest
 from pyresponses_ws.server.core.resources import as_listed
 from pyresponses_ws.server.core.response import make_usage
@@ -86,28 +86,20 @@ def expand(items: Iterable[Item]) -> tuple[Item, ...]:
     return tuple(read for item in items for read in _read(item))
 
 
-def open_calls(items: Iterable[Item]) -> set[str]:
-    """Return the keys of the calls that the client has not answered."""
-    keys, answered = set(), set()
-    for item in items:
-        keys.add(call_key(item))
-        answered.add(answer_key(item))
-    return {key for key in keys - answered if key is not None}
-
-
 def make_compacted(
     items: Sequence[Item], *, instructions: str | None, ids: Ids, now: float
 ) -> dict[str, Any]:
     """Return the CompactedResponse that ``POST /v1/responses/compact`` answers with."""
     response_id = ids.new("resp", now)
-    window = identify(response_id, compact(items, ids.new("cmp", now)))
+    window = compact(items, ids.new("cmp", now))
+    named = [{**item, "id": item.get("id") or ids.new_for(item, now)} for item in window]
     read = count_tokens(items) + len(instructions or "") // 4
     written = count_tokens(window[-1:])
     return {
         "id": response_id,
         "created_at": int(now),
         "object": "response.compaction",
-        "output": [as_listed(item) for item in window],
+        "output": [as_listed(item) for item in named],
         "usage": make_usage(UsageDelta(input_tokens=read, output_tokens=written)),
     }
 

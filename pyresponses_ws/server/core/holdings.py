@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyresponses_ws.server.core.item_ids import id_of
+from pyresponses_ws.server.core.ids import ID_PREFIXES
 from pyresponses_ws.server.core.kinds import Item
 
 
@@ -84,12 +84,17 @@ class Holdings:
         ]
 
     def _take_in(self, owner: str, response_id: str, item: Item) -> _Held:
-        self._made += 1
-        held = _Held(item, id_of(response_id, self._made, item), weigh(item))
+        held = _Held(item, item.get("id") or self._make_id(response_id, item), weigh(item))
         self._held[id(item)] = held
         self._by_id.setdefault((owner, held.id), []).append(held)
         self.weight += held.weight
         return held
+
+    def _make_id(self, response_id: str, item: Item) -> str:
+        """Make an id of the live shape, with the part that a conversation shares and ``00``."""
+        self._made += 1
+        root = response_id.partition("_")[2][:16]
+        return f"{ID_PREFIXES.get(item['type'], 'item')}_{root}00{self._made:032x}"
 
     def _forget(self, owner: str, held: _Held) -> None:
         twins = self._by_id[owner, held.id]

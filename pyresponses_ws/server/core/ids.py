@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import string
+from typing import Any
 
 _ALPHANUMERIC = string.ascii_letters + string.digits
 
@@ -50,6 +51,10 @@ class Ids:
         """Make an id such as ``msg_...``."""
         own = self._rng.getrandbits(96)
         return f"{prefix}_{self._root}01{int(now) & 0xFFFFFFFF:08x}{own:024x}"
+
+    def new_for(self, item: dict[str, Any], now: float) -> str:
+        """Make the id of an item, with the prefix of its type."""
+        return self.new(ID_PREFIXES.get(item["type"], "item"), now)
 
     def new_call(self) -> str:
         """Make a ``call_id``: 24 letters and digits."""

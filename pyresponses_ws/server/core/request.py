@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pyresponses_ws.server.core import errors
@@ -26,9 +26,14 @@ class CreateRequest:
     input: tuple[Item, ...]
     #: None is the default lane.
     lane: str | None = None
-    model: str = field(default="")
     #: Characters of JSON that it came as.
     size: int = 0
+
+    @property
+    def model(self) -> str:
+        """The model that is to answer."""
+        value: str = self.settings["model"]
+        return value
 
     @property
     def previous_response_id(self) -> str | None:
@@ -87,8 +92,7 @@ def parse_create(data: dict[str, Any], *, lane: str | None = None, size: int = 0
     check_tools("tools", settings.get("tools", []))
     check_tool_choice(settings.get("tool_choice", "auto"))
     items = parse_input(settings.get("input", []))
-    model: str = settings["model"]
-    return CreateRequest(settings=settings, input=items, lane=lane, model=model, size=size)
+    return CreateRequest(settings=settings, input=items, lane=lane, size=size)
 
 
 def parse_http_create(data: dict[str, Any], *, size: int = 0) -> CreateRequest:

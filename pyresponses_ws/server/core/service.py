@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.chain import Checkpoint, find_stored
 from pyresponses_ws.server.core.ids import Ids, Padding
@@ -32,6 +33,8 @@ class Service:
         self._ids = Ids(rng)
         self._director = director
         self._rates = RateLimiter(None) if rates is None else rates
+        # Why no turn is opened any more; None while they are.
+        self._refusal: APIError | None = None
 
     def new_steer(self) -> str:
         """Make the id of a submission of steering."""
@@ -41,8 +44,18 @@ class Service:
         """Return what a stored response is continued from. Raises the 400 of a missing one."""
         return find_stored(self.store, owner, response_id, now)
 
+    def refuse(self, error: APIError) -> None:
+        """Answer every create from now on with ``error``; turns that run go on."""
+        self._refusal = error
+
+    def check_open(self) -> None:
+        """Raise what every create is refused with, if they are."""
+        if self._refusal is not None:
+            raise self._refusal
+
     def admit(self, owner: str, now: float) -> None:
-        """Count a create of the owner. Raises the 429 of one too many."""
+        """Count a create of the owner. Raises the 429 of one too many, or what refuses all."""
+        self.check_open()
         wait = self._rates.take(owner, now)
         if wait is not None:
             raise errors.too_many_requests(wait)
@@ -51,6 +64,7 @@ class Service:
         self, request: CreateRequest, *, owner: str, parent: Checkpoint | None, now: float
     ) -> Turn:
         """Make a turn that may start. Raises the APIError that it is refused with instead."""
+        self.check_open()
         history = () if parent is None else parent.items
         find = find_in(history, lambda item_id: self.store.find_item(owner, item_id, now))
         return Turn(

@@ -77,8 +77,6 @@ class Session:
         self._lanes = Lanes(limits)
         self._steering = Steering(service.new_steer)
         self._actions: deque[Action] = deque()
-        # Why no turn starts any more; None while they do.
-        self._refusal: APIError | None = None
         self._is_too_old = False
         self._is_closed = False
 
@@ -136,9 +134,8 @@ class Session:
         self._is_too_old = True
         self._expire_if_idle()
 
-    def refuse_creates(self, error: APIError) -> None:
-        """Answer every create that waits or comes with ``error``; running turns go on."""
-        self._refusal = error
+    def refuse_waiting(self, error: APIError) -> None:
+        """Answer every create that waits with ``error``; running turns go on."""
         self._lanes.refuse_all(error)
         self._send_refusals()
 
@@ -166,8 +163,6 @@ class Session:
         """Queue a create, or its refusal, so that a lane answers in the order it was asked."""
         try:
             request = parse_create(data, lane=lane, size=size)
-            if self._refusal is not None:
-                raise self._refusal
             self._service.admit(self._owner, now)
         except APIError as error:
             self._lanes.refuse(lane, error)
@@ -204,8 +199,6 @@ class Session:
 
     def _open(self, request: CreateRequest, parent: Checkpoint | None, now: float) -> Turn:
         """Make the turn of a create, with the steers that wait for it. Raises APIError."""
-        if self._refusal is not None:
-            raise self._refusal
         if self._is_too_old:
             raise errors.connection_limit_reached(self._minutes)
         request = self._steering.join(request)

@@ -30,19 +30,12 @@ class StoredResponse:
 
     response: dict[str, Any]
     items: tuple[Item, ...]
+    #: The whole context that the turn saw, history and own input. Mostly ``items`` begins with it;
+    #: a turn that compacted goes on from less.
+    input: tuple[Item, ...]
     stored_at: float
-    #: What the turn saw, where ``items`` is not that and the output: a compacted turn goes on from
-    #: less than it read.
-    seen: tuple[Item, ...] | None = None
     #: Characters of JSON that ``items`` came as, roughly.
     size: int = 0
-
-    @property
-    def input(self) -> tuple[Item, ...]:
-        """The whole context that the turn saw, history and own input, without its output."""
-        if self.seen is not None:
-            return self.seen
-        return self.items[: len(self.items) - len(self.response.get("output", ()))]
 
 
 class ResponseStore:
@@ -140,9 +133,5 @@ class ResponseStore:
 
 def _held_by(stored: StoredResponse) -> tuple[Item, ...]:
     """Return the items that a response keeps, in the order of its context."""
-    if stored.seen is None:
-        return stored.items
-    # Mostly ``items`` is ``seen`` and the output, so that only what comes after it is new.
-    size = len(stored.seen)
-    is_longer = stored.items[:size] == stored.seen
-    return stored.items if is_longer else (*stored.seen, *stored.items)
+    is_longer = stored.items[: len(stored.input)] == stored.input
+    return stored.items if is_longer else (*stored.input, *stored.items)

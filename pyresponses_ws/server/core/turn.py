@@ -23,6 +23,7 @@ from pyresponses_ws.server.core.kinds import Item
 from pyresponses_ws.server.core.lanes import Lane
 from pyresponses_ws.server.core.request import CreateRequest
 from pyresponses_ws.server.core.store import StoredResponse
+from pyresponses_ws.server.core.wire import encode
 from pyresponses_ws.server.engines.base import (
     CloseDelta,
     Delta,
@@ -150,7 +151,8 @@ class Turn:
             self._builder.usage = self._estimate_usage()
         if self._must_compact():
             self._window = compact_turn(self._window, self._builder.new_id("cmp"))
-            self._size = 0
+            # What cannot be put into the summary stays as large as it was.
+            self._size = sum(len(encode(item)) for item in self._window)
             events += self._builder.append(OpenCompaction(self._window[0]))
         return self._edit([*events, *self._builder.finish(now)])
 
@@ -169,7 +171,7 @@ class Turn:
         return StoredResponse(
             response=self.response,
             items=self._window,
-            seen=self._items,
+            input=self._items,
             stored_at=now,
             size=self._size,
         )

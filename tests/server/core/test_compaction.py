@@ -23,7 +23,7 @@ from pyresponses_ws.server.core.compaction import (
 )
 from pyresponses_ws.server.core.ids import Ids
 from pyresponses_ws.server.core.kinds import Item
-from tests.server.drivers import NOW, make_request, user
+from tests.server.drivers import NOW, Wire, make_request, user
 
 TRANSCRIPTS = Path(__file__).resolve().parents[2] / "data" / "transcripts"
 
@@ -167,3 +167,12 @@ def test_the_answer_of_the_route_is_a_window() -> None:
     usage = answer["usage"]
     assert usage["input_tokens"] == count_tokens(items) + 100
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
+
+
+def test_what_a_compaction_keeps_counts_against_the_context() -> None:
+    """Compactions of others cannot be put into a summary, so they cannot hide from the limit."""
+    wire = Wire()
+    foreign = {"type": "compaction", "encrypted_content": "x" * 10_000}
+    trigger = {"type": "compaction_trigger"}
+    response = wire.complete(input=[user("hi"), foreign, trigger])
+    assert wire.service.find_stored("me", response["id"], NOW).size > 10_000

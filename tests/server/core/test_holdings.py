@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from pyresponses_ws.server.core.holdings import Holdings, weigh
@@ -63,3 +64,14 @@ def test_the_newest_of_an_id_is_found() -> None:
     assert holdings.find("you", "msg_1") is None
     holdings.release("me", {"id": "resp_2"}, (new,))
     assert holdings.find("me", "msg_1") is None
+
+
+def test_made_ids_have_the_live_shape() -> None:
+    """The prefix of the type, the conversation's part, and 34 digits more; no two are the same."""
+    holdings, response = Holdings(), {"id": "resp_0123456789abcdef01" + "0" * 32}
+    items = [{"type": "message"}, {"type": "function_call_output"}, {"type": "of_next_year"}]
+    holdings.hold("me", response, tuple(items))
+    ids = [item["id"] for item in holdings.name(items)]
+    assert [item_id.partition("_")[0] for item_id in ids] == ["msg", "fco", "item"]
+    assert all(re.fullmatch(r"[a-z]+_0123456789abcdef00[0-9a-f]{32}", item_id) for item_id in ids)
+    assert len(set(ids)) == 3

@@ -184,7 +184,8 @@ def test_creates_can_be_refused_while_turns_run() -> None:
     wire = Wire()
     wire.send(input="one")
     wire.send(input="two")
-    wire.session.refuse_creates(errors.shutting_down())
+    wire.service.refuse(errors.shutting_down())
+    wire.session.refuse_waiting(errors.shutting_down())
     assert wire.session.is_running
     assert codes(wire.send(input="three", stream_id="a")) == ["server_is_overloaded"]
     frames = wire.run()

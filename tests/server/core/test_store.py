@@ -13,7 +13,8 @@ def put(
     store: ResponseStore, response_id: str, owner: str = "me", items: Sequence[Item] = ()
 ) -> None:
     """Store a response without output."""
-    stored = StoredResponse(response={"id": response_id}, items=tuple(items), stored_at=NOW)
+    kept = tuple(items)
+    stored = StoredResponse(response={"id": response_id}, items=kept, input=kept, stored_at=NOW)
     store.put(owner, stored)
 
 
@@ -148,19 +149,10 @@ def test_a_compacted_turn_keeps_what_it_saw() -> None:
     store = ResponseStore()
     asked, summary = message("hi"), message("short", id="cmp_1")
     stored = StoredResponse(
-        response={"id": "resp_1"}, items=(summary,), seen=(asked,), stored_at=NOW
+        response={"id": "resp_1"}, items=(summary,), input=(asked,), stored_at=NOW
     )
     store.put("me", stored)
     assert [item["content"] for item in list_input(store, "resp_1")] == ["hi"]
     assert store.find_item("me", "cmp_1", NOW) is summary
     store.delete("me", "resp_1", NOW)
     assert store.weight == 0
-
-
-def test_the_input_is_the_context_without_the_output() -> None:
-    """Unless the turn says what it saw, since it went on from less."""
-    asked, said, summary = message("hi"), message("ho"), message("short")
-    response = {"id": "resp_1", "output": [said]}
-    plain = StoredResponse(response=response, items=(asked, said), stored_at=NOW)
-    compacted = StoredResponse(response=response, items=(summary,), stored_at=NOW, seen=(asked,))
-    assert plain.input == compacted.input == (asked,)
