@@ -21,6 +21,21 @@ _LEAKS = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError, R
 _TURNS = re.compile(r"(\d{1,9})(-(\d{1,9})?)?")
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads plain data, and no mapping that has a key twice: YAML forbids it, PyYAML does not."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Compare keys as they are written, before ``<<`` mixes in those of other mappings."""
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
+                problem = f"the key {key.value!r} is there twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add((key.tag, str(key.value)))
+        return node
+
+
 def read_script(path: str | Path) -> Script:
     """Read a file, whole and once. Raises ConfigError, with the place of what is wrong."""
     try:
@@ -48,7 +63,7 @@ def parse_script(text: str | bytes, *, name: str = "script") -> Script:
 
 def _load(text: str | bytes, name: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         place = f"{name}, line {mark.line + 1}" if mark else name
@@ -101,6 +116,8 @@ def _read_turn(node: Node) -> tuple[int, int | None]:
         raise node.error(f"expected a turn such as 2, 2-4 or 2-, not {node.value!r}")
     first = int(found[1])
     last = int(found[3]) if found[3] else (None if found[2] else first)
+    if last is not None and last < first:
+        raise node.error(f"the turns {node.value} end before they begin")
     return first, last
 
 
@@ -116,5 +133,6 @@ def _read_event_types(node: Node | None) -> frozenset[str]:
 
 def _read_frame(node: Node) -> dict[str, Any]:
     """Read an error frame; its type need not be told."""
-    node.any_mapping()
+    if not node.any_mapping():
+        raise node.error("the frame is empty; it needs an 'error', or what a flat one has")
     return {"type": "error", **node.value}

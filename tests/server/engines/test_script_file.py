@@ -62,6 +62,7 @@ def test_a_bad_file_is_told_where(text: str, error: str) -> None:
         ("{reply: echo, drop: [x.y]}", "rule 1, drop: 'x.y' is no type of event"),
         ("{reply: hello}", "rule 1, reply: expected a list of steps, or 'echo'"),
         ("{error: 5}", "rule 1, error: expected a mapping, not 5"),
+        ("{error: {}}", "rule 1, error: the frame is empty; it needs an 'error'"),
         ("{error: {at: 2024-01-01}}", "error, at: 2024-01-01 is a date to YAML; put it in quotes"),
         ("{error: {n: .inf}}", "rule 1, error, n: JSON has no inf"),
         ("{close: 1005}", "rule 1, close: 1005 cannot be sent; allowed: 1000-1003,"),
@@ -71,6 +72,7 @@ def test_a_bad_file_is_told_where(text: str, error: str) -> None:
         ("{reply: echo, when: {user: '('}}", "rule 1, when, user: '(' is no regular expression"),
         ("{reply: echo, when: {user: yes}}", "rule 1, when, user: expected text, not True"),
         ("{reply: echo, when: {turn: x}}", "when, turn: expected a turn such as 2, 2-4 or 2-, not"),
+        ("{reply: echo, when: {turn: 4-2}}", "turn: the turns 4-2 end before they begin"),
         (
             "{reply: echo, when: {times: 0}}",
             "when, times: expected a whole number from 1 on, not 0",
@@ -92,6 +94,8 @@ def test_a_bad_rule_is_told_where(rule: str, error: str) -> None:
         ("rules:\n  - a: [\n", "s.yaml, line 3: "),
         ("rules: {a: 1\n\nb: 2}", "s.yaml, line 3: "),
         ("a: !!python/object:os.system x", "s.yaml, line 1: could not determine a constructor"),
+        ("rules:\n- reply: echo\n  when: {}\n  reply: echo", "s.yaml, line 4: the key 'reply' is"),
+        ("rules: []\n'rules': []", "s.yaml, line 2: the key 'rules' is there twice"),
         (b"\xff\xfe\xff", "s.yaml: unacceptable character"),
         ("a: !!timestamp x", "s.yaml: a value is not what YAML takes it for"),
         ("a: 2024-13-45", "s.yaml: a value is not what YAML takes it for"),
@@ -102,6 +106,14 @@ def test_what_is_not_yaml_is_told_by_its_line(text: str | bytes, error: str) -> 
     """Nothing but data is read, and no error of the parser comes through as it is."""
     with pytest.raises(ConfigError, match=re.escape(error)):
         parse_script(text, name="s.yaml")
+
+
+def test_what_an_alias_brings_may_be_said_anew() -> None:
+    """A key beside ``<<`` comes before the one that is merged in; that is not twice."""
+    error = "error: {<<: &a {status: 400, code: a}, code: b}"
+    (first, second) = parse_script(f"rules: [{{{error}}}, {{error: {{<<: *a, status: 1}}}}]").rules
+    assert first.error == {"type": "error", "status": 400, "code": "b"}
+    assert second.error == {"type": "error", "status": 1, "code": "a"}
 
 
 @given(

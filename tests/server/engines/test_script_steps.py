@@ -140,6 +140,15 @@ def test_a_cancel_ends_every_step(steps: str) -> None:
     assert list(deltas) == []
 
 
+def test_a_repeat_takes_no_room_for_what_is_to_come() -> None:
+    """However often: its deltas are made one at a time."""
+    engine = make_script_engine(reply(f"{{repeat: {10**30}, steps: [{{text: a}}]}}"))
+    request = ask("hello")
+    directed = dataclasses.replace(request, direction=engine.direct(request))
+    deltas = engine.run(directed, CancelToken())
+    assert [next(deltas) for _ in range(3)] == [TextDelta("a")] * 3
+
+
 def test_the_servers_delay_comes_before_each_piece() -> None:
     """A step that says ``every`` goes its own way."""
     engine = make_script_engine(reply("{text: a b, every: 0}, {text: c}"), delta_delay=3600)
