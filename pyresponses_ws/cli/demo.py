@@ -5,19 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyresponses_ws.errors import ConfigError
+from pyresponses_ws.server.command import check_extra
 
 if TYPE_CHECKING:
     from pyresponses_ws.cli.tour import Row
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-#: What the extra ``server`` brings and this command imports.
-NEEDED = ("rich", "starlette", "uvicorn", "websockets")
 DESCRIPTION = """\
 Start the embedded server, and hold a conversation with it over one real WebSocket about the
 current folder. The tools run here: they list a folder, read a file and search text, and see
@@ -28,7 +26,9 @@ time. No key and no network are needed.
 
 def add_parser(commands: Commands) -> None:
     """Add this command to the parser."""
-    parser = commands.add_parser("demo", help="watch a conversation", description=DESCRIPTION)
+    parser = commands.add_parser(
+        "demo", help="watch a conversation", description=DESCRIPTION, allow_abbrev=False
+    )
     parser.add_argument(
         "--json", action="store_true", help="print the turns' reports as JSON, and nothing else"
     )
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises ConfigError when the extra is missing, and whatever a turn raises.
     """
-    _check_extra()
+    check_extra("the demo", "rich")
     rows = _hold_conversation(is_quiet=args.json)
     if args.json:
         print(json.dumps({"turns": rows, "totals": _totals(rows)}, indent=2))
@@ -49,14 +49,6 @@ def run(args: argparse.Namespace) -> int:
 
         print_table(rows, _totals(rows))
     return 0
-
-
-def _check_extra() -> None:
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"the demo needs {', '.join(missing)}; run: pip install 'pyresponses-ws[server]'"
-        )
 
 
 def _hold_conversation(*, is_quiet: bool) -> list[Row]:

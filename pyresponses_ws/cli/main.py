@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from pyresponses_ws.cli import demo, serve
 from pyresponses_ws.errors import ResponsesWSError
+from pyresponses_ws.server.command import ERROR_PREFIX
 from pyresponses_ws.version import __version__
 
 #: What shells report for a program that SIGINT ended: 128 + 2.
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_stdout()
         return 1
     except (ResponsesWSError, OSError) as exc:
-        print(f"pyresponses-ws: {exc}", file=sys.stderr)
+        print(f"{ERROR_PREFIX}{exc}", file=sys.stderr)
         return 1
     return status
 
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pyresponses-ws",
         description="The OpenAI Responses API over one WebSocket.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

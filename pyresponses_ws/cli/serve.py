@@ -30,6 +30,8 @@ def add_parser(commands: Commands) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="pyresponses-ws serve [options]",
+        # A prefix that works today would be ambiguous, or mean another option, tomorrow.
+        allow_abbrev=False,
     )
     command.add_options(parser, port=PORT)
     parser.set_defaults(run=run)

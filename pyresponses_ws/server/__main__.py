@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until told to stop; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m pyresponses_ws.server")
+    parser = argparse.ArgumentParser(prog="python -m pyresponses_ws.server", allow_abbrev=False)
     command.add_options(parser, port=0)
     parser.add_argument("--delta-delay", type=float, default=0.0)
     options = parser.parse_args(argv)

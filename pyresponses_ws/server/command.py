@@ -11,13 +11,13 @@ import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyresponses_ws.errors import ConfigError
-from pyresponses_ws.server.config import ServerConfig
+from pyresponses_ws.server.config import KEY_RULE, OptionError, ServerConfig, is_key
 
 if TYPE_CHECKING:
     from pyresponses_ws.server.serve import Server
@@ -31,8 +31,14 @@ KEYS_VARIABLE = "PYRESPONSES_WS_API_KEYS"
 #: those connections over the limit that are told so.
 _OTHER_FILES = 128
 
+#: What the line of an error begins with, however the server was started.
+ERROR_PREFIX = "pyresponses-ws: "
+
+#: Exit status of a command that could not do what it was told to.
+_FAILED = 1
+
 #: Exit status of a command that was called wrongly.
-_WRONG_USAGE = 2
+WRONG_USAGE = 2
 
 #: What the extra ``server`` brings and every engine needs.
 _NEEDED = ("starlette", "uvicorn", "websockets")
@@ -52,8 +58,16 @@ class _Option:
     is_repeatable: bool = False
 
 
+def _strip_brackets(host: str) -> str:
+    """Take an IPv6 address as URLs write it, too."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
 _OPTIONS = (
-    _Option("--host", "host", "ADDRESS", "address to listen on; a public one needs keys"),
+    _Option(
+        *("--host", "host", "ADDRESS", "address to listen on; a public one needs keys"),
+        convert=_strip_brackets,
+    ),
     _Option("--port", "port", "N", "port to listen on; 0 takes a free one", int),
     _Option(
         *("--api-key", "api_keys", "KEY"),
@@ -92,24 +106,39 @@ _OPTIONS = (
 def add_options(parser: ArgumentParser, *, port: int) -> None:
     """Add the options of the server; ``port`` is the default of ``--port``."""
     defaults: dict[str, Any] = {f.name: f.default for f in fields(ServerConfig)} | {"port": port}
-    parser.add_argument("--engine", metavar="NAME", default="echo", help="engine (default: echo)")
+    parser.add_argument(
+        "--engine",
+        metavar="NAME",
+        default="echo",
+        help="echo, or script:FILE, which answers by the rules of a file (default: echo)",
+    )
     for option in _OPTIONS:
-        default = defaults[option.field]
-        is_told = default is not None and not option.is_repeatable
-        parser.add_argument(
-            option.flag,
-            metavar=option.metavar,
-            dest=option.field,
-            action="append" if option.is_repeatable else "store",
-            default=[] if option.is_repeatable else default,
-            help=f"{option.help} (default: {default})" if is_told else option.help,
-        )
-    parser.add_argument("--api-key-file", metavar="FILE", help="keys, one a line; # for comments")
+        _add_option(parser, option, defaults[option.field])
+        if option.field == "api_keys":
+            # Where who reads about the one finds the better one.
+            parser.add_argument(
+                "--api-key-file",
+                metavar="FILE",
+                help="keys to let in, one a line; lines that begin with # are comments",
+            )
     parser.add_argument(
         *("--log-level",),
         metavar="LEVEL",
         default="warning",
         help=f"what to log on stderr: {', '.join(_LEVELS)} (default: warning)",
+    )
+
+
+def _add_option(parser: ArgumentParser, option: _Option, default: Any) -> None:
+    is_told = default is not None and not option.is_repeatable
+    shown = f"{default:g}" if isinstance(default, float) else default
+    parser.add_argument(
+        option.flag,
+        metavar=option.metavar,
+        dest=option.field,
+        action="append" if option.is_repeatable else "store",
+        default=[] if option.is_repeatable else default,
+        help=f"{option.help} (default: {shown})" if is_told else option.help,
     )
 
 
@@ -120,16 +149,20 @@ def run(
     delta_delay: float = 0.0,
     before: Callable[[Server], None] | None = None,
 ) -> int:
-    """Serve until told to stop; return the exit status, 2 for options that cannot work.
+    """Serve until told to stop; return the exit status.
 
+    That is 1 when the extra is missing, 2 for options that cannot work.
     ``ready`` is the line to print once it listens, with ``{}`` for the URL; ``before`` gets the
     server just before that. A signal ends the process as it would have without a handler.
     """
     try:
+        check_extra()
+    except ConfigError as exc:
+        return _complain(exc, _FAILED)
+    try:
         server = make_server(options, os.environ, delta_delay=delta_delay)
     except ConfigError as exc:
-        print(f"error: {_in_flags(str(exc))}", file=sys.stderr)
-        return _WRONG_USAGE
+        return _complain(exc, WRONG_USAGE)
     if before is not None:
         before(server)
     print(ready.format(server.base_url), flush=True)
@@ -138,11 +171,21 @@ def run(
     return 128 + number if number is not None else 0
 
 
+def _complain(exc: ConfigError, status: int) -> int:
+    """Print one line, with options named as the command line does, and return the status."""
+    flags = {option.field: option.flag for option in _OPTIONS}
+    message = exc.tell(flags) if isinstance(exc, OptionError) else exc
+    print(f"{ERROR_PREFIX}{message}", file=sys.stderr)
+    return status
+
+
 def make_server(
     options: Namespace, environ: Mapping[str, str], *, delta_delay: float = 0.0
 ) -> Server:
-    """Make the server that the options describe; it listens. Raises ConfigError."""
-    check_extra()
+    """Make the server that the options describe; it listens. Raises ConfigError.
+
+    Needs the packages of the extra.
+    """
     configure_log(options.log_level)
     config = make_config(options, environ)
     raise_file_limit(config.max_connections + _OTHER_FILES)
@@ -155,7 +198,7 @@ def make_server(
 def make_config(options: Namespace, environ: Mapping[str, str]) -> ServerConfig:
     """Read the options and the keys. Raises ConfigError, which never quotes a key."""
     values = {option.field: _convert(option, getattr(options, option.field)) for option in _OPTIONS}
-    keys = [*_split(environ.get(KEYS_VARIABLE, "").split(",")), *values["api_keys"]]
+    keys = [*_parse_keys(environ.get(KEYS_VARIABLE, "")), *values["api_keys"]]
     if options.api_key_file is not None:
         keys += _read_keys(Path(options.api_key_file))
     return ServerConfig(**{**values, "api_keys": tuple(keys)})
@@ -172,13 +215,15 @@ def to_arguments(config: ServerConfig) -> list[str]:
     return arguments
 
 
-def check_extra() -> None:
-    """Raise ConfigError when a package of the ``server`` extra is missing; import none of them."""
-    for name in _NEEDED:
-        if importlib.util.find_spec(name) is None:
-            raise ConfigError(
-                f"the embedded server needs {name}: pip install 'pyresponses-ws[server]'"
-            )
+def check_extra(who: str = "the embedded server", *others: str) -> None:
+    """Raise ConfigError when packages of the ``server`` extra are missing; import none of them.
+
+    ``others`` are needed besides those of the server, by ``who``.
+    """
+    missing = [name for name in (*others, *_NEEDED) if importlib.util.find_spec(name) is None]
+    if missing:
+        names = ", ".join(missing)
+        raise ConfigError(f"{who} needs {names}: pip install 'pyresponses-ws[server]'")
 
 
 def raise_file_limit(needed: int) -> None:
@@ -225,26 +270,38 @@ def _convert(option: _Option, value: Any) -> Any:
         raise ConfigError(f"{option.flag} must be {kind}, not {value!r}") from None
 
 
+def _parse_keys(text: str) -> list[str]:
+    """Read the keys of the environment."""
+    keys = [word.strip() for word in text.split(",") if word.strip()]
+    for number, key in enumerate(keys, 1):
+        if not is_key(key):
+            raise ConfigError(f"{KEYS_VARIABLE}: keys must be {KEY_RULE}; key {number} is not")
+    return keys
+
+
 def _read_keys(path: Path) -> list[str]:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        # Editors of Windows begin a file with a byte order mark.
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "it is not text"
         raise ConfigError(f"--api-key-file {path} cannot be read: {reason}") from exc
-    keys = _split(line for line in lines if not line.lstrip().startswith("#"))
+    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    keys = [
+        _check_line(line, f"--api-key-file {path}, line {number}")
+        for number, line in lines
+        if line and not line.startswith("#")
+    ]
     if not keys:
         # Without this an emptied file would open the server to everybody.
         raise ConfigError(f"--api-key-file {path} holds no key: write one a line")
     return keys
 
 
-def _split(words: Iterable[str]) -> list[str]:
-    return [word.strip() for word in words if word.strip()]
-
-
-def _in_flags(message: str) -> str:
-    """Name the options in a message as the command line does."""
-    flags = {option.field: option.flag for option in _OPTIONS}
-    # A word of a path or a value that happens to be such a name is left alone.
-    pattern = r"^(host|port|grace)\b|\b(\w+_\w+)\b"
-    return re.sub(pattern, lambda found: flags.get(found[0], found[0]), message)
+def _check_line(line: str, place: str) -> str:
+    """Return the key that a line is. Raises ConfigError, which never quotes it."""
+    if re.search(r"\s#", line):
+        raise ConfigError(f"{place}: a comment needs a line of its own")
+    if not is_key(line):
+        raise ConfigError(f"{place}: a key must be {KEY_RULE}; this one is not")
+    return line

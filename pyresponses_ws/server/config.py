@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,9 @@ _POSITIVE = (
 #: What a key may hold: visible ASCII, and no comma, which parts the keys in the environment.
 _KEY = re.compile(r"[!-+\--~]+")
 
+#: The same in words.
+KEY_RULE = "visible ASCII without spaces and commas"
+
 #: A host as a Host header names it, without the port.
 _HOST = re.compile(r"\[[0-9a-f:.]+\]|[^\s:/@\[\],]+", re.IGNORECASE)
 
@@ -32,12 +36,29 @@ _HOST = re.compile(r"\[[0-9a-f:.]+\]|[^\s:/@\[\],]+", re.IGNORECASE)
 _ORIGIN = re.compile(r"https?://(?:\[[0-9a-f:.]+\]|[^\s:/@\[\],*]+)(?::\d+)?/?", re.IGNORECASE)
 
 
+class OptionError(ConfigError):
+    """An option that cannot work, told by its name here, or by what a command line calls it.
+
+    ``template`` has ``{}`` for each of ``values``, and ``{option}`` and ``{other}`` for fields of
+    ``ServerConfig``. Kept apart, so that no value is ever taken for the name of an option.
+    """
+
+    def __init__(self, template: str, *values: object, option: str, other: str = "") -> None:
+        self.template = template
+        self.values = tuple(map(str, values))
+        self.option = option
+        self.other = other
+        super().__init__(self.tell({}))
+
+    def tell(self, names: Mapping[str, str]) -> str:
+        """Return the message with the options by these names; a missing one keeps its own."""
+        option, other = (names.get(field, field) for field in (self.option, self.other))
+        return self.template.format(*self.values, option=option, other=other)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """Where to listen and whom to answer. Raises ConfigError when it contradicts itself.
-
-    Every message of that error begins with the name of the option.
-    """
+    """Where to listen and whom to answer. Raises OptionError when it contradicts itself."""
 
     host: str = "127.0.0.1"
     #: 0 lets the system choose.
@@ -75,44 +96,54 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         if not _is_whole(self.port) or not 0 <= self.port <= 65535:
-            raise ConfigError(f"port must be between 0 and 65535, not {self.port}")
+            raise OptionError(
+                "{option} must be between 0 and 65535, not {}", self.port, option="port"
+            )
         for name, least in _COUNTS.items():
             _check_count(name, getattr(self, name), least)
         for name in _POSITIVE:
             _check_positive(name, getattr(self, name))
         if not _is_number(self.grace) or not 0 <= self.grace < float("inf"):
-            raise ConfigError(f"grace must be 0 seconds or more, not {self.grace}")
+            raise OptionError(
+                "{option} must be 0 seconds or more, not {}", self.grace, option="grace"
+            )
         self._check_names()
         self._check_keys()
         if self.ssl_keyfile is not None and self.ssl_certfile is None:
-            raise ConfigError("ssl_keyfile needs ssl_certfile")
+            raise OptionError("{option} needs {other}", option="ssl_keyfile", other="ssl_certfile")
 
     def _check_names(self) -> None:
         for name in self.allowed_hosts:
             if not _HOST.fullmatch(name):
-                raise ConfigError(f"allowed_hosts takes names without scheme and port, not {name}")
+                template = "{option} takes names without scheme and port, not {}"
+                raise OptionError(template, name, option="allowed_hosts")
         for origin in self.cors_origins:
             if not _ORIGIN.fullmatch(origin):
-                raise ConfigError(
-                    f"cors_origins takes origins like http://localhost:3000, not {origin}"
-                )
+                template = "{option} takes origins like http://localhost:3000, not {}"
+                raise OptionError(template, origin, option="cors_origins")
 
     def _check_keys(self) -> None:
-        if any(not _KEY.fullmatch(key) for key in self.api_keys):
+        if not all(map(is_key, self.api_keys)):
             # The key itself stays out of the message.
-            raise ConfigError(
-                "api_keys must be visible ASCII without spaces and commas; one is not, or is empty"
-            )
+            template = "{option} must be {}; one is not, or is empty"
+            raise OptionError(template, KEY_RULE, option="api_keys")
         if not self.api_keys and not is_loopback(self.host):
-            raise ConfigError(
-                f"host {self.host or '(all addresses)'} can be reached by others: "
-                "give api_keys, or listen on 127.0.0.1"
+            raise OptionError(
+                "{option} {} can be reached by others: give {other}, or listen on 127.0.0.1",
+                self.host or "(all addresses)",
+                option="host",
+                other="api_keys",
             )
 
     @property
     def scheme(self) -> str:
         """The scheme of the server's URLs: http or https."""
         return "http" if self.ssl_certfile is None else "https"
+
+
+def is_key(text: str) -> bool:
+    """Say whether a client could send this as a key."""
+    return _KEY.fullmatch(text) is not None
 
 
 def is_loopback(host: str) -> bool:
@@ -135,7 +166,8 @@ def _is_number(value: object) -> bool:
 
 def _check_count(name: str, value: int, least: int) -> None:
     if not _is_whole(value) or value < least:
-        raise ConfigError(f"{name} must be a whole number of at least {least}, not {value}")
+        template = "{option} must be a whole number of at least {}, not {}"
+        raise OptionError(template, least, value, option=name)
 
 
 def _check_positive(name: str, value: float | None) -> None:
@@ -143,4 +175,4 @@ def _check_positive(name: str, value: float | None) -> None:
         return
     # NaN compares false with everything, so it is refused too.
     if value is None or not _is_number(value) or not 0 < value < float("inf"):
-        raise ConfigError(f"{name} must be a number above 0, not {value}")
+        raise OptionError("{option} must be a number above 0, not {}", value, option=name)

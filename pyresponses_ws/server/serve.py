@@ -14,7 +14,7 @@ import uvicorn
 
 from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.server.app import ServerApp
-from pyresponses_ws.server.config import ServerConfig, is_loopback
+from pyresponses_ws.server.config import OptionError, ServerConfig, is_loopback
 from pyresponses_ws.server.engines.base import Engine
 from pyresponses_ws.server.protocols import HttpProtocol, WebSocketProtocol
 
@@ -44,6 +44,26 @@ def _bind(config: ServerConfig) -> socket.socket:
     The protocol number is given, since asyncio sets TCP_NODELAY only on sockets that carry it;
     without it a turn takes 44 ms instead of 0.4 (measured).
     """
+    try:
+        listener = _listen(config)
+    except (OSError, TypeError) as exc:
+        # A TypeError: the socket module cannot write the name in ASCII, as the resolver takes it.
+        reason = exc.strerror if isinstance(exc, OSError) else "it is no name of a host"
+        place = f"{_bracket(config.host)}:{config.port}"
+        raise ConfigError(f"cannot listen on {place}: {reason}") from exc
+    if not config.api_keys and not is_loopback(address := listener.getsockname()[0]):
+        # A name like localhost is what the resolver of this machine says.
+        listener.close()
+        raise OptionError(
+            "{option} {} is {}, which others can reach: give {other}",
+            *(config.host, address),
+            option="host",
+            other="api_keys",
+        )
+    return listener
+
+
+def _listen(config: ServerConfig) -> socket.socket:
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -51,19 +71,19 @@ def _bind(config: ServerConfig) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         listener.bind((config.host, config.port))
         listener.listen(_BACKLOG)
-    except OSError as exc:
+    except BaseException:
         listener.close()
-        raise ConfigError(f"cannot listen on {config.host}:{config.port}: {exc}") from exc
-    if not config.api_keys and not is_loopback(address := listener.getsockname()[0]):
-        # A name like localhost is what the resolver of this machine says.
-        listener.close()
-        raise ConfigError(f"host {config.host} is {address}, which others can reach: give api_keys")
+        raise
     return listener
 
 
+def _bracket(host: str) -> str:
+    """Write a host as URLs do."""
+    return f"[{host}]" if ":" in host else host
+
+
 def _make_base_url(config: ServerConfig, listener: socket.socket) -> str:
-    host = f"[{config.host}]" if ":" in config.host else config.host
-    return f"{config.scheme}://{host}:{listener.getsockname()[1]}/v1"
+    return f"{config.scheme}://{_bracket(config.host)}:{listener.getsockname()[1]}/v1"
 
 
 class Server:
@@ -122,8 +142,26 @@ def _load_uvicorn_config(app: ServerApp, config: ServerConfig) -> uvicorn.Config
     try:
         loaded.load()
     except OSError as exc:
-        raise ConfigError(f"ssl_certfile {config.ssl_certfile} cannot be used: {exc}") from exc
+        raise _make_tls_error(config, exc) from exc
     return loaded
+
+
+def _make_tls_error(config: ServerConfig, exc: OSError) -> OptionError:
+    """Name both files: which of them is wrong, the ssl module does not always say."""
+    options = {"option": "ssl_certfile", "other": "ssl_keyfile"}
+    if config.ssl_keyfile is None:
+        return OptionError(
+            "{option} {} cannot be used: it must hold, in PEM, a certificate chain and its "
+            "private key, unless {other} has that ({})",
+            *(config.ssl_certfile, exc.strerror),
+            **options,
+        )
+    return OptionError(
+        "{option} {} and {other} {} cannot be used: they must hold, in PEM, a certificate chain "
+        "and its private key ({})",
+        *(config.ssl_certfile, config.ssl_keyfile, exc.strerror),
+        **options,
+    )
 
 
 def _check_readable(config: ServerConfig, *names: str) -> None:
@@ -134,7 +172,9 @@ def _check_readable(config: ServerConfig, *names: str) -> None:
             if path is not None:
                 Path(path).read_bytes()
         except OSError as exc:
-            raise ConfigError(f"{name} {path} cannot be read: {exc.strerror}") from exc
+            raise OptionError(
+                "{option} {} cannot be read: {}", path, exc.strerror, option=name
+            ) from exc
 
 
 class _Uvicorn(uvicorn.Server):

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
+from itertools import dropwhile
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -220,7 +221,7 @@ class _ProcessHost:
                     pipe.close()
 
     def _read_base_url(self) -> str:
-        """Wait for the ready line. Raises ConnectError with the log when none comes."""
+        """Wait for the ready line. When none comes, raises what the process died of."""
         assert self._process.stdout is not None
         # Ends a wait for a process that hangs: its end ends the read.
         watchdog = threading.Timer(_START_TIMEOUT, self._process.kill)
@@ -231,10 +232,18 @@ class _ProcessHost:
             watchdog.cancel()
             watchdog.join()
         if not line:
-            self._process.wait()
-            self._reader.join(1.0)
-            raise ConnectError("the server process did not start: " + " ".join(self._log))
+            raise self._make_start_error()
         return line
+
+    def _make_start_error(self) -> ConfigError | ConnectError:
+        from pyresponses_ws.server.command import ERROR_PREFIX, WRONG_USAGE
+
+        status = self._process.wait()
+        self._reader.join(1.0)
+        told = " ".join(dropwhile(lambda line: not line.startswith(ERROR_PREFIX), self._log))
+        if status == WRONG_USAGE and told:
+            return ConfigError(told.removeprefix(ERROR_PREFIX))
+        return ConnectError("the server process did not start: " + " ".join(self._log))
 
     def _read_log(self) -> None:
         assert self._process.stderr is not None

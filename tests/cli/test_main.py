@@ -22,7 +22,14 @@ def _make_demo_raise(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> N
     monkeypatch.setattr(demo, "run", run)
 
 
-@pytest.mark.parametrize("argv", [[], ["dance"], ["demo", "--jason"], ["demo", "extra"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *([], ["dance"], ["demo", "--jason"], ["demo", "extra"]),
+        # A prefix that means one option today may mean another tomorrow.
+        *(["--vers"], ["demo", "--js"], ["serve", "--max-t", "5"]),
+    ],
+)
 def test_wrong_usage_is_status_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """The usage goes to stderr, so that a script's stdout stays clean."""
     with pytest.raises(SystemExit) as caught:

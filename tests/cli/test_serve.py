@@ -83,4 +83,4 @@ def test_a_bad_option_is_status_2_and_one_line() -> None:
     with start("--max-connections=none") as process:
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (2, "")
-    assert err == "error: --max-connections must be a whole number, not 'none'\n"
+    assert err == "pyresponses-ws: --max-connections must be a whole number, not 'none'\n"

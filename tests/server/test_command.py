@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -55,12 +56,12 @@ def test_each_option_sets_its_field() -> None:
 
 
 def test_keys_come_from_three_places(tmp_path: Path) -> None:
-    """The environment, a file with comments, and the option; spaces around them do not count."""
+    """The environment, a file with comments, and the option; marks and spaces do not count."""
     file = tmp_path / "keys"
-    file.write_text("# ours\n\n  k3 \n#k9\nk4")
+    file.write_bytes(b"\xef\xbb\xbf# ours\r\n\r\n  k3 \r\n#k9\nk4#")
     options = parse("--api-key=k5", "--api-key=k6", f"--api-key-file={file}")
     config = make_config(options, {KEYS_VARIABLE: " k1, k2,,"})
-    assert sorted(config.api_keys) == ["k1", "k2", "k3", "k4", "k5", "k6"]
+    assert sorted(config.api_keys) == ["k1", "k2", "k3", "k4#", "k5", "k6"]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"# only this\n\n", b"\xff\xfe"])
@@ -87,6 +88,10 @@ def test_a_file_without_keys_is_refused(content: bytes | None, tmp_path: Path) -
         ("--host=0.0.0.0", "--host 0.0.0.0 can be reached by others: give --api-key, or"),
         ("--host=256.0.0.1", "--host 256.0.0.1"),
         ("--tls-cert=none.pem", "--tls-cert none.pem cannot be read: No such file"),
+        ("--tls-cert=/max_turns/host.pem", "--tls-cert /max_turns/host.pem cannot be read: No"),
+        ("--cors-origin=max_turns {option}", "--cors-origin takes origins like http://localhost:"),
+        ("--engine=max_turns", "unknown engine 'max_turns'"),
+        ("--engine=script:grace", "cannot read the script grace: "),
     ],
 )
 def test_options_that_cannot_work_are_one_line(
@@ -96,7 +101,7 @@ def test_options_that_cannot_work_are_one_line(
     assert run(parse("--port=0", option)) == 2
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
-    assert printed.err.startswith(f"error: {line}")
+    assert printed.err.startswith(f"pyresponses-ws: {line}")
 
 
 def test_a_bad_key_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,11 +110,63 @@ def test_a_bad_key_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hush" not in capsys.readouterr().err
 
 
-def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the command that installs it."""
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"pip install 'pyresponses-ws\[server\]'"):
-        check_extra()
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("hush hush", "a key must be visible ASCII without spaces and commas; this one is not"),
+        ("hüsh", "a key must be visible ASCII"),
+        ("hush,hush", "a key must be visible ASCII"),
+        ("hush # ours", "a comment needs a line of its own"),
+        ("hush\t#", "a comment needs a line of its own"),
+    ],
+)
+def test_a_bad_line_of_a_key_file_is_told_by_its_number(
+    line: str, fault: str, tmp_path: Path
+) -> None:
+    """Without the key."""
+    file = tmp_path / "keys"
+    file.write_text(f"good\n\n{line}\n", "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        make_config(parse(f"--api-key-file={file}"), {})
+    assert str(caught.value).startswith(f"--api-key-file {file}, line 3: {fault}")
+    assert not {"hush", "hüsh"} & set(str(caught.value).split())
+
+
+def test_a_bad_key_of_the_environment_names_the_variable() -> None:
+    """By its place, since a key is no word for a log."""
+    with pytest.raises(ConfigError, match=f"^{KEYS_VARIABLE}: keys must be .*; key 2 is not$"):
+        make_config(parse(), {KEYS_VARIABLE: "good,hush hush"})
+
+
+def test_an_ipv6_address_may_stand_in_brackets() -> None:
+    """As it does in URLs."""
+    assert make_config(parse("--host=[::1]"), {}).host == "::1"
+
+
+def test_the_help_puts_together_what_belongs_together() -> None:
+    """The engine first, the better way to give keys beside the other, and plain numbers."""
+    parser = argparse.ArgumentParser()
+    add_options(parser, port=8080)
+    shown = parser.format_help()
+    order = ["--engine NAME", "--host", "--api-key KEY", "--api-key-file", "--max-turns"]
+    places = [shown.index(f"\n  {option}") for option in order]
+    assert places == sorted(places)
+    assert {"(default: 60)", "(default: 30)"} <= set(
+        re.findall(r"\(default: \d+\)", " ".join(shown.split()))
+    )
+
+
+def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the command that installs it; nothing is wrong with the call, so its status is 1."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if "w" in name else name)
+    command = "pip install 'pyresponses-ws[server]'"
+    assert run(parse()) == 1
+    told = f"pyresponses-ws: the embedded server needs websockets: {command}\n"
+    assert capsys.readouterr().err == told
+    with pytest.raises(ConfigError, match=r"^the demo needs snow, websockets: pip install"):
+        check_extra("the demo", "rich", "snow")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import pickle
 from typing import Any
 
 import pytest
 
 from pyresponses_ws.errors import ConfigError
-from pyresponses_ws.server.config import ServerConfig, is_loopback
+from pyresponses_ws.server.config import OptionError, ServerConfig, is_loopback
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,17 @@ def test_a_key_that_no_header_could_carry_is_refused_unquoted(key: str) -> None:
     with pytest.raises(ConfigError) as caught:
         ServerConfig(api_keys=("good", key))
     assert not key or key not in str(caught.value)
+
+
+def test_an_option_is_told_by_any_name_and_a_value_by_its_own() -> None:
+    """Values may look like options, and like a template; and the error pickles."""
+    with pytest.raises(OptionError) as caught:
+        ServerConfig(host="api_keys{option}")
+    error = pickle.loads(pickle.dumps(caught.value))
+    rest = "api_keys{option} can be reached by others: give"
+    assert str(error).startswith(f"host {rest} api_keys, or")
+    told = error.tell({"host": "--host", "api_keys": "--api-key"})
+    assert told.startswith(f"--host {rest} --api-key, or")
 
 
 def test_a_rate_and_a_grace_may_be_left_out() -> None:

@@ -145,8 +145,22 @@ def test_a_page_of_an_allowed_origin_may_call() -> None:
 def test_a_port_in_use_is_told_to_the_caller(running: Server) -> None:
     """In the thread that makes the server, with the address."""
     port = port_of(running.base_url)
-    with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}"):
+    with pytest.raises(ConfigError, match=f"^cannot listen on 127.0.0.1:{port}: Address already"):
         Server(EchoEngine(), ServerConfig(port=port))
+
+
+@pytest.mark.parametrize(
+    ("host", "line"),
+    [
+        ("2001:db8::1", r"\[2001:db8::1\]:1: "),
+        ("a\0b", "a\0b:1: it is no name of a host"),
+        ("ü" * 80, "ü+:1: it is no name of a host"),
+    ],
+)
+def test_a_host_that_is_none_is_told_to_the_caller(host: str, line: str) -> None:
+    """Whether the system, the resolver or Python itself refuses it."""
+    with pytest.raises(ConfigError, match=f"^cannot listen on {line}"):
+        Server(EchoEngine(), ServerConfig(host=host, port=1, api_keys=("k",)))
 
 
 def test_a_bad_certificate_is_told_to_the_caller(tmp_path: Path) -> None:
@@ -154,6 +168,18 @@ def test_a_bad_certificate_is_told_to_the_caller(tmp_path: Path) -> None:
     for path in (tmp_path / "none.pem", Path(__file__)):
         with pytest.raises(ConfigError, match=path.name):
             Server(EchoEngine(), ServerConfig(ssl_certfile=path))
+
+
+def test_a_key_that_does_not_fit_is_told_with_the_certificate(tmp_path: Path) -> None:
+    """Missing or another's: either file may be the wrong one."""
+    authority, chain, key = trustme.CA(), tmp_path / "chain.pem", tmp_path / "key.pem"
+    authority.issue_cert("127.0.0.1").cert_chain_pems[0].write_to_path(chain)
+    authority.issue_cert("127.0.0.1").private_key_pem.write_to_path(key)
+    alone = f"^ssl_certfile {chain} cannot be used: .* private key, unless ssl_keyfile has that"
+    with pytest.raises(ConfigError, match=alone):
+        Server(EchoEngine(), ServerConfig(ssl_certfile=chain))
+    with pytest.raises(ConfigError, match=f"^ssl_certfile {chain} and ssl_keyfile {key} cannot"):
+        Server(EchoEngine(), ServerConfig(ssl_certfile=chain, ssl_keyfile=key))
 
 
 def test_it_speaks_tls(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -144,12 +145,28 @@ def test_an_engine_of_ones_own_runs_in_a_thread_only() -> None:
         LocalServer(EchoEngine(), process=True)
 
 
-def test_options_that_cannot_work_are_told_by_start() -> None:
-    """In a thread as a ConfigError, of a process with what it printed."""
-    with pytest.raises(ConfigError, match="unknown engine 'gpt'"):
-        LocalServer("gpt").start()
-    with pytest.raises(ConnectError, match="unknown engine 'gpt'"):
-        LocalServer("gpt", process=True).start()
+@pytest.mark.parametrize("process", [False, True])
+@pytest.mark.parametrize(
+    ("engine", "line"),
+    [
+        ("gpt", "unknown engine 'gpt'; known: 'echo', 'script:FILE'"),
+        ("script:none.yaml", "cannot read the script none.yaml: "),
+    ],
+)
+def test_options_that_cannot_work_are_told_by_start(engine: str, line: str, process: bool) -> None:
+    """Wherever the server runs, by the same error and words."""
+    with pytest.raises(ConfigError, match=f"^{line}"):
+        LocalServer(engine, process=process).start()
+
+
+def test_a_process_that_dies_at_its_start_is_told_with_what_it_printed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """That is no fault of an option."""
+    (tmp_path / "sitecustomize.py").write_text("raise SystemExit('no room')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ConnectError, match=r"did not start: .*no room"):
+        LocalServer(process=True).start()
 
 
 def test_a_process_that_dies_is_stopped_like_any_other() -> None:
