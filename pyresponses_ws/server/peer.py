@@ -183,11 +183,11 @@ class Peer:
     async def _run_turn(self, turn: Turn) -> None:
         try:
             failure = await self._run_engine(turn)
-            self._session.receive_end(turn, failure, time.time())
         except Exception as exc:  # The safety net of this task: a turn always ends.
             _logger.error("a turn failed: %s: %s", type(exc).__name__, exc)
             _logger.debug("a turn failed", exc_info=True)
-            self._session.receive_end(turn, engine_failed(), time.time())
+            failure = engine_failed()
+        self._session.receive_end(turn, failure, time.time())
         await self._act()
 
     async def _run_engine(self, turn: Turn) -> APIError | None:

@@ -66,9 +66,10 @@ class _Watched(asyncio.Protocol):
         self._guarded.stall.start()
 
     def resume_writing(self) -> None:
-        """The peer reads again."""
+        """The peer reads again; but of what is being closed, the rest must leave too."""
         super().resume_writing()
-        self._guarded.stall.cancel()
+        if not self._guarded.is_closing():
+            self._guarded.stall.cancel()
 
 
 class HttpProtocol(_Watched, H11Protocol):
@@ -125,8 +126,9 @@ class HttpProtocol(_Watched, H11Protocol):
     def on_response_complete(self) -> None:
         """Begin the time of the next request anew."""
         super().on_response_complete()
-        self._forget()
-        self._watch()
+        if not self._is_over:
+            self._forget()
+            self._watch()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand the connection to the other protocol, or answer what that would leave unanswered."""
@@ -136,7 +138,6 @@ class HttpProtocol(_Watched, H11Protocol):
             return
         self._is_over = True
         self._forget()
-        self._guarded.stall.cancel()
         super().handle_websocket_upgrade(event)
 
     def send_400_response(self, msg: str) -> None:
@@ -149,6 +150,9 @@ class HttpProtocol(_Watched, H11Protocol):
 
     def _watch(self) -> None:
         """Start or stop the timer, as the peer owes us something or not."""
+        if self._is_over:
+            # Of a refused connection the timer ends the rest; an upgraded one has none.
+            return
         if not self._is_owed():
             self._forget()
         elif self._patience is None:
@@ -156,7 +160,7 @@ class HttpProtocol(_Watched, H11Protocol):
             self._wait_until(self._since + self._limits.first_request_timeout)
 
     def _is_owed(self) -> bool:
-        if self._is_over or self.transport.is_closing():
+        if self.transport.is_closing():
             return False
         state = self.conn.their_state
         # Between two requests uvicorn has a timer of its own, until the first byte of the second.
@@ -219,6 +223,9 @@ class WebSocketProtocol(_Watched, WebSocketsSansIOProtocol):
         super().connection_made(transport)
         assert isinstance(transport, GuardedTransport)
         self._guarded = transport
+        if transport.stall.is_running:
+            # Full already of answers to what came before the upgrade; we would not be told again.
+            self.writable.clear()
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived, unless the peer broke the protocol before; then it is thrown away."""

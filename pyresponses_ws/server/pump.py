@@ -11,8 +11,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.errors import engine_failed, shutting_down
+from pyresponses_ws.server.core.wire import encode
 from pyresponses_ws.server.engines.base import (
     CancelToken,
+    CloseDelta,
     Delta,
     Direction,
     Director,
@@ -138,14 +140,15 @@ class EngineRoom:
         self._started = 0
         # Threads that may still run, by pump; the loop writes until it is closed.
         self._threads: dict[Pump, threading.Thread] = {}
-        # Whether stop was called.
+        # Turns that wait for a place, and whether stop was called.
+        self._waiting = 0
         self._is_stopped = False
 
     def direct(self, request: EngineRequest) -> Direction:
         """Ask an engine that is a ``Director``. Raises ServerError if it breaks."""
         assert isinstance(self.engine, Director)
         try:
-            return self.engine.direct(request)
+            return _check_direction(self.engine.direct(request))
         except Exception as exc:  # An engine's fault is its turn's alone.
             _logger.error("the engine failed: %s: %s", type(exc).__name__, exc)
             _logger.debug("the engine failed", exc_info=True)
@@ -154,7 +157,11 @@ class EngineRoom:
     @contextlib.asynccontextmanager
     async def run(self, request: EngineRequest) -> AsyncIterator[Pump]:
         """Run the engine for one turn; leaving the block cancels it."""
-        await self._slots.acquire()
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
         pump = Pump(self.engine, request, on_end=self._slots.release)
         self._start(pump)
         try:
@@ -166,6 +173,8 @@ class EngineRoom:
     def stop(self) -> None:
         """Fail every turn that runs or waits, since the server ends."""
         self._is_stopped = True
+        for _ in range(self._waiting):
+            self._slots.release()
         for pump in self._threads:
             pump.cancel(shutting_down())
 
@@ -182,7 +191,7 @@ class EngineRoom:
         return not self._threads
 
     def _start(self, pump: Pump) -> None:
-        """Start the thread of a pump, which gives its place back. Raises RuntimeError."""
+        """Start the thread of a pump, which gives its place back; without one the turn fails."""
         if self._is_stopped:
             self._slots.release()
             pump.cancel(shutting_down())
@@ -190,9 +199,20 @@ class EngineRoom:
         self._started += 1
         try:
             self._threads[pump] = pump.start(f"pyresponses-turn-{self._started}")
-        except RuntimeError:
+        except RuntimeError as exc:
+            _logger.error("no thread for a turn: %s", exc)
             self._slots.release()
-            raise
+            pump.cancel(engine_failed())
 
     def _forget_finished(self) -> None:
         self._threads = {p: thread for p, thread in self._threads.items() if thread.is_alive()}
+
+
+def _check_direction(direction: Direction) -> Direction:
+    """Raise TypeError or ValueError for what could not be carried out later."""
+    encode(direction.refusal or {})
+    if not isinstance(direction.close, CloseDelta | None):
+        raise TypeError(f"a direction closes with {direction.close!r}")
+    if not all(isinstance(names, frozenset) for names in (direction.drop, direction.duplicate)):
+        raise TypeError("a direction drops and duplicates frozen sets of types")
+    return direction

@@ -42,8 +42,12 @@ class GuardedTransport:
 
     def close(self) -> None:
         """Close once all is written; a peer that takes nothing of it is not waited for."""
+        if self._transport.is_closing() and not self._tcp.is_closing():
+            # A TLS transport that is closed twice forgets what it still has to write.
+            return
+        is_waiting = not self.is_closing() and self.get_write_buffer_size() > 0
         self._transport.close()
-        if self.get_write_buffer_size():
+        if is_waiting:
             self.stall.start()
 
     def get_write_buffer_size(self) -> int:
@@ -68,6 +72,11 @@ class StallTimer:
         self._timer: asyncio.TimerHandle | None = None
         # Bytes that waited when the timer was set.
         self._waiting = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the peer is being watched."""
+        return self._timer is not None
 
     def start(self) -> None:
         """Watch from now on; idempotent."""

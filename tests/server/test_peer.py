@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from pyresponses_ws.server.config import MAX_MESSAGE_BYTES
-from pyresponses_ws.server.engines.base import Direction, EngineRequest, ItemDelta
+from pyresponses_ws.server.engines.base import Direction, EngineRequest, FrameDelta, ItemDelta
 from pyresponses_ws.testing import LocalServer
 from tests.server.engines_for_tests import FunctionEngine, HangingEngine, failing
 
@@ -189,3 +189,32 @@ def test_many_small_frames_leave_room_for_others(ws: ClientConnection, server: L
         assert receive_until(other, "response.completed")
     for _ in range(500):
         assert receive_until(ws, "error")
+
+
+@pytest.mark.parametrize(
+    "direction",
+    [
+        Direction(drop=None),
+        Direction(refusal={"type": "error", "at": object()}),
+        Direction(close=1006),
+    ],
+)
+def test_a_direction_that_cannot_be_followed_fails_its_create_alone(direction: Direction) -> None:
+    """Found out when it is given, not when it is to be carried out."""
+    engine = Undecided()
+    engine.direct = lambda request: direction
+    with LocalServer(engine=engine) as server, open_socket(server) as ws:
+        for _ in range(2):
+            create(ws, input="hi")
+            assert receive_until(ws, "error")[0]["error"]["code"] == "server_error"
+
+
+def test_a_frame_that_is_no_json_fails_its_turn_alone() -> None:
+    """Another lane is not told of it."""
+    engine = FunctionEngine(
+        lambda request, cancel: (delta for delta in [FrameDelta({"at": object()})])
+    )
+    with LocalServer(engine=engine) as server, open_socket(server) as ws:
+        for _ in range(2):
+            create(ws, input="hi")
+            assert receive_until(ws, "response.failed")

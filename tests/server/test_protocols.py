@@ -15,6 +15,7 @@ import trustme
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from pyresponses_ws.server import protocols
 from pyresponses_ws.server.config import ServerConfig
 from tests.server.stock import (
     NEVER,
@@ -324,3 +325,19 @@ def test_a_socket_counts_until_it_closes() -> None:
         with connect(url.format(server.port)) as ws:
             ws.send(json.dumps(CREATE))
             assert json.loads(ws.recv())["type"] == "response.created"
+
+
+BAD_UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Content-Length: 1\r\n\r\nx"
+)
+
+
+@pytest.mark.parametrize("request_", [b"garbage\r\n\r\n", BAD_UPGRADE])
+def test_a_refused_peer_that_stays_is_cut(request_: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a time to read why, and no more; such peers must not fill the server."""
+    monkeypatch.setattr(protocols, "LINGER", 0.05)
+    with run_ours(ServerConfig()) as server, server.dial() as raw:
+        raw.sendall(request_)
+        assert raw.recv(65536).startswith(b"HTTP/1.1 400")
+        assert wait_until(lambda: not server.connections)

@@ -219,3 +219,48 @@ def test_nothing_starts_once_the_server_ends() -> None:
     failure = asyncio.run(main())
     assert failure is not None
     assert (failure.status, engine.started.is_set()) == (503, False)
+
+
+def test_the_end_of_the_server_fails_what_waits_for_its_place() -> None:
+    """Even if the place is held by an engine that does not listen."""
+    heard = threading.Event()
+
+    async def wait(room: EngineRoom) -> APIError | None:
+        async with room.run(REQUEST) as pump:
+            await take_all(pump)
+        return pump.failure
+
+    async def main() -> APIError | None:
+        room = EngineRoom(deaf(heard), max_turns=1)
+        async with room.run(REQUEST) as pump:
+            await pump.take()
+            waiting = asyncio.ensure_future(wait(room))
+            await asyncio.sleep(0)
+            room.stop()
+            failure = await waiting
+        heard.set()
+        await asyncio.to_thread(room.join, 10)
+        return failure
+
+    failure = asyncio.run(main())
+    assert failure is not None
+    assert failure.status == 503
+
+
+def test_a_turn_without_a_thread_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system has none left; the place is free for the next."""
+
+    def start(self: Pump, name: str) -> threading.Thread:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> APIError | None:
+        room = EngineRoom(counting(1), max_turns=1)
+        async with room.run(REQUEST) as pump:
+            assert await pump.take() == []
+        assert not room._slots.locked()
+        return pump.failure
+
+    monkeypatch.setattr(Pump, "start", start)
+    failure = asyncio.run(main())
+    assert failure is not None
+    assert failure.code == "server_error"

@@ -56,11 +56,17 @@ class StuckTransport:
     def get_write_buffer_size(self) -> int:
         return 1
 
+    def get_extra_info(self, name: str) -> None:
+        return None
+
 
 class TimerLoop:
     """A loop whose timers never ring."""
 
-    def call_later(self, delay: float, call: object) -> None:
+    def call_later(self, delay: float, call: object) -> TimerLoop:
+        return self
+
+    def cancel(self) -> None:
         pass
 
 
@@ -73,6 +79,7 @@ def make_open_protocol(transport: StuckTransport) -> WebSocketProtocol:
     loop.close()
     protocol.conn.state = State.OPEN
     protocol.transport = GuardedTransport(transport, TimerLoop(), stall_timeout=1.0)
+    protocol._guarded = protocol.transport
     return protocol
 
 
@@ -271,3 +278,25 @@ def test_a_connection_that_ends_already_is_not_told_of_the_stop() -> None:
     transport.is_closing = lambda: True
     protocol.shutdown()
     assert transport.calls == []
+
+
+def test_what_is_being_closed_is_watched_to_its_end() -> None:
+    """A peer that reads a little, and then nothing more, does not end the watch."""
+    transport = StuckTransport()
+    protocol = make_open_protocol(transport)
+    transport.is_closing = lambda: True
+    protocol.transport.stall.start()
+    protocol.resume_writing()
+    assert protocol.transport.stall.is_running
+    transport.is_closing = lambda: False
+    protocol.resume_writing()
+    assert not protocol.transport.stall.is_running
+
+
+def test_an_upgrade_behind_answers_that_nobody_reads_waits_for_its_reader() -> None:
+    """asyncio has said that the transport is full, and does not say so again."""
+    transport = StuckTransport()
+    protocol = make_open_protocol(transport)
+    protocol.transport.stall.start()
+    protocol.connection_made(protocol.transport)
+    assert not protocol.writable.is_set()

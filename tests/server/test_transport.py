@@ -91,6 +91,9 @@ class Pipe:
     def close(self) -> None:
         """Written is what is there; nobody takes it."""
 
+    def is_closing(self) -> bool:
+        return False
+
 
 class Timers:
     """The part of an event loop that a timer needs; the test lets the time pass."""

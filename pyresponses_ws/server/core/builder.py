@@ -190,6 +190,8 @@ class ResponseBuilder:
             encode(delta.item)
             if not isinstance(delta.item.get("type"), str):
                 raise ValueError("an engine made an item without a type")
+            if not isinstance(delta.item.get("id", ""), str):
+                raise ValueError("an engine made an item whose id is no text")
         if isinstance(delta, _Text) and not isinstance(delta.text, str):
             raise TypeError(f"an engine made {type(delta.text).__name__}, not text")
         is_piece = isinstance(delta, CallDelta) and delta.name is None

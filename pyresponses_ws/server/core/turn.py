@@ -139,6 +139,7 @@ class Turn:
         if isinstance(delta, CloseDelta):
             return []
         if isinstance(delta, FrameDelta):
+            encode(delta.frame)  # What is no JSON fails this turn, and not who sends it.
             return [delta.frame]
         return self._edit(self._builder.add(delta))
 

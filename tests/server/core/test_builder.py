@@ -268,6 +268,7 @@ def test_usage_is_added_up() -> None:
     "delta",
     [
         ItemDelta({"type": "program", "at": object()}),
+        ItemDelta({"type": "program", "id": ["x"]}),
         ItemDelta({"at": 1}),
         TextDelta(5),
         CallDelta("{}"),
