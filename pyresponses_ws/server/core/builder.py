@@ -181,7 +181,8 @@ class ResponseBuilder:
         yield from self._add_text(call, delta.text)
 
     def _take_item(self, item: Item) -> Iterator[Body]:
-        facts = {"id": self._ids.new_for(item, self._now), **item}
+        rest = {key: value for key, value in item.items() if key != "id"}
+        facts = {"id": item.get("id") or self._ids.new_for(item, self._now), **rest}
         yield from self._open_item(WholeItem(facts))
         yield from self._close_item("completed")
 
@@ -190,7 +191,7 @@ class ResponseBuilder:
             encode(delta.item)
             if not isinstance(delta.item.get("type"), str):
                 raise ValueError("an engine made an item without a type")
-            if not isinstance(delta.item.get("id", ""), str):
+            if not isinstance(delta.item.get("id") or "", str):
                 raise ValueError("an engine made an item whose id is no text")
         if isinstance(delta, _Text) and not isinstance(delta.text, str):
             raise TypeError(f"an engine made {type(delta.text).__name__}, not text")

@@ -115,6 +115,15 @@ def test_a_whole_item_is_added_and_done_at_once() -> None:
     assert added["item"]["id"].startswith("mcpr_")
 
 
+@pytest.mark.parametrize("nothing", [{}, {"id": None}, {"id": ""}])
+def test_an_item_without_an_id_gets_one(nothing: dict[str, None]) -> None:
+    """Null and the empty string are none; it comes first, as in every item."""
+    events = build([ItemDelta({**APPROVAL, **nothing})])
+    (item,) = events[-1]["response"]["output"]
+    assert next(iter(item)) == "id"
+    assert item["id"].startswith("mcpr_")
+
+
 def test_a_stop_lets_the_open_item_finish() -> None:
     """What would open the next one is left out; the response says why it ended."""
     builder = make_builder()
