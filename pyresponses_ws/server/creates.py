@@ -23,6 +23,7 @@ from pyresponses_ws.server.exchange import (
     reply_json,
     reply_refusal,
 )
+from pyresponses_ws.server.log import log_failure
 from pyresponses_ws.server.pump import EngineRoom, Pump
 from pyresponses_ws.server.sse import EventStream, run_unless_left
 
@@ -67,9 +68,7 @@ class Creates:
 
     def _open_turn(self, request: CreateRequest, owner: str) -> Turn:
         now = time.time()
-        parent = None
-        if request.previous_response_id is not None:
-            parent = self._service.find_stored(owner, request.previous_response_id, now)
+        parent = self._service.find_parent(request, owner, now)
         return self._service.open_turn(request, owner=owner, parent=parent, now=now)
 
     async def _run(self, turn: Turn) -> AsyncIterator[list[Event]]:
@@ -109,8 +108,7 @@ def _add(turn: Turn, deltas: list[Delta]) -> tuple[list[Event], ConnectionCut | 
                 return events, ConnectionCut()
             events += turn.add(delta)
     except Exception as exc:  # The safety net of this turn: it always ends.
-        _logger.error("a turn failed: %s: %s", type(exc).__name__, exc)
-        _logger.debug("a turn failed", exc_info=True)
+        log_failure(_logger, "a turn", exc)
         return events, errors.engine_failed()
     return events, None
 

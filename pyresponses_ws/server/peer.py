@@ -13,6 +13,7 @@ from pyresponses_ws.server.core.errors import engine_failed
 from pyresponses_ws.server.core.session import Action, Close, Run, Session, Stop
 from pyresponses_ws.server.core.turn import Turn
 from pyresponses_ws.server.core.wire import encode
+from pyresponses_ws.server.log import log_failure
 from pyresponses_ws.server.pump import EngineRoom, Pump
 
 _logger = logging.getLogger(__name__)
@@ -184,8 +185,7 @@ class Peer:
         try:
             failure = await self._run_engine(turn)
         except Exception as exc:  # The safety net of this task: a turn always ends.
-            _logger.error("a turn failed: %s: %s", type(exc).__name__, exc)
-            _logger.debug("a turn failed", exc_info=True)
+            log_failure(_logger, "a turn", exc)
             failure = engine_failed()
         self._session.receive_end(turn, failure, time.time())
         await self._act()

@@ -21,6 +21,7 @@ from pyresponses_ws.server.engines.base import (
     Engine,
     EngineRequest,
 )
+from pyresponses_ws.server.log import log_failure
 
 _logger = logging.getLogger(__name__)
 
@@ -83,8 +84,7 @@ class Pump:
         except APIError as exc:
             self._fail(exc)
         except BaseException as exc:  # The safety net of this thread: a turn always ends.
-            _logger.error("the engine failed: %s: %s", type(exc).__name__, exc)
-            _logger.debug("the engine failed", exc_info=True)
+            log_failure(_logger, "the engine", exc)
             self._fail(engine_failed())
         finally:
             with self._changed:
@@ -150,8 +150,7 @@ class EngineRoom:
         try:
             return _check_direction(self.engine.direct(request))
         except Exception as exc:  # An engine's fault is its turn's alone.
-            _logger.error("the engine failed: %s: %s", type(exc).__name__, exc)
-            _logger.debug("the engine failed", exc_info=True)
+            log_failure(_logger, "the engine", exc)
             raise engine_failed() from exc
 
     @contextlib.asynccontextmanager

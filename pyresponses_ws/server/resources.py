@@ -13,7 +13,6 @@ from pyresponses_ws.server.core.access import check_content_type
 from pyresponses_ws.server.core.compaction import make_compacted
 from pyresponses_ws.server.core.ids import Ids
 from pyresponses_ws.server.core.kinds import Item
-from pyresponses_ws.server.core.references import find_in, resolve_references
 from pyresponses_ws.server.core.request import CreateRequest, parse_http_create
 from pyresponses_ws.server.core.resources import (
     check_retrieve_query,
@@ -83,8 +82,6 @@ class Resources:
     def _read_context(self, create: CreateRequest, owner: str) -> tuple[Item, ...]:
         """Return the history and the input, references replaced by what they name."""
         now = time.time()
-        history: tuple[Item, ...] = ()
-        if create.previous_response_id is not None:
-            history = self._service.find_stored(owner, create.previous_response_id, now).items
-        find = find_in(history, lambda key: self._service.store.find_item(owner, key, now))
-        return (*history, *resolve_references(create.input, find))
+        parent = self._service.find_parent(create, owner, now)
+        given = self._service.resolve(create, owner=owner, parent=parent, now=now).input
+        return given if parent is None else (*parent.items, *given)

@@ -13,26 +13,9 @@ from openai.resources.responses.responses import ResponsesConnection
 from openai.types.responses import Response, ResponseFunctionToolCall
 
 from pyresponses_ws.testing import LocalServer
+from tests.support.turns import IGNORE_CONNECT, MODEL, QUESTION, TOOL
 
-# openai 3.51.0 opens its sockets in a way that websockets 17 deprecates; it is not ours to change.
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore:connect\(\) must be used as a context manager:DeprecationWarning"
-)
-
-MODEL = "gpt-6-astra"
-TOOL: Any = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "Current weather for a city.",
-    "parameters": {
-        "type": "object",
-        "properties": {"city": {"type": "string"}},
-        "required": ["city"],
-        "additionalProperties": False,
-    },
-    "strict": True,
-}
-QUESTION = "What is the weather in Paris?"
+pytestmark = pytest.mark.filterwarnings(IGNORE_CONNECT)
 
 
 @pytest.fixture

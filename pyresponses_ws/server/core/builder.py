@@ -78,7 +78,7 @@ class ResponseBuilder:
         if isinstance(delta, UsageDelta):
             self.usage = _check_usage(delta)
             return []
-        if self._has_item and self._opens_item(delta):
+        if self._stop is not None and self._has_item and self._opens_item(delta):
             self._obey_stop()
         if self._cut is not None:
             return []

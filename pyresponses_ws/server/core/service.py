@@ -44,6 +44,22 @@ class Service:
         """Return what a stored response is continued from. Raises the 400 of a missing one."""
         return find_stored(self.store, owner, response_id, now)
 
+    def find_parent(self, request: CreateRequest, owner: str, now: float) -> Checkpoint | None:
+        """Return the stored response that a create without a connection continues, if any.
+
+        Raises the 400 of a missing one.
+        """
+        parent_id = request.previous_response_id
+        return None if parent_id is None else self.find_stored(owner, parent_id, now)
+
+    def resolve(
+        self, request: CreateRequest, *, owner: str, parent: Checkpoint | None, now: float
+    ) -> CreateRequest:
+        """Return the create with its references replaced by what they name. Raises the 404."""
+        history = () if parent is None else parent.items
+        find = find_in(history, lambda item_id: self.store.find_item(owner, item_id, now))
+        return replace(request, input=resolve_references(request.input, find))
+
     def refuse(self, error: APIError) -> None:
         """Answer every create from now on with ``error``; turns that run go on."""
         self._refusal = error
@@ -65,10 +81,8 @@ class Service:
     ) -> Turn:
         """Make a turn that may start. Raises the APIError that it is refused with instead."""
         self.check_open()
-        history = () if parent is None else parent.items
-        find = find_in(history, lambda item_id: self.store.find_item(owner, item_id, now))
         return Turn(
-            replace(request, input=resolve_references(request.input, find)),
+            self.resolve(request, owner=owner, parent=parent, now=now),
             owner=owner,
             parent=parent,
             rng=self._rng,

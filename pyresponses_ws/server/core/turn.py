@@ -147,10 +147,10 @@ class Turn:
         """End as completed or incomplete; a context grown too long is compacted before."""
         events = self._builder.close()
         self._window = (*self._items, *self._builder.output)
-        if self._builder.usage is None:
-            # An engine that was stopped had no time to count.
-            self._builder.usage = self._estimate_usage()
-        if self._must_compact():
+        # An engine that was stopped had no time to count.
+        usage = self._builder.usage or self._estimate_usage()
+        self._builder.usage = usage
+        if self._must_compact(usage):
             self._window = compact_turn(self._window, self._builder.new_id("cmp"))
             # What cannot be put into the summary stays as large as it was.
             self._size = sum(len(encode(item)) for item in self._window)
@@ -177,11 +177,10 @@ class Turn:
             size=self._size,
         )
 
-    def _must_compact(self) -> bool:
+    def _must_compact(self, usage: UsageDelta) -> bool:
         if self._builder.is_cut or self.request.is_warm_up:
             return False
-        usage = self._builder.usage
-        tokens = 0 if usage is None else usage.input_tokens + usage.output_tokens
+        tokens = usage.input_tokens + usage.output_tokens
         return needs_compaction(self.request, tokens, self._builder.output)
 
     def _estimate_usage(self) -> UsageDelta:

@@ -34,16 +34,17 @@ def make_arguments(tool: dict[str, Any], text: str) -> str:
     """Return the arguments of a function call as JSON: its required properties only."""
     schema = tool.get("parameters")
     filler = _Filler(text, tool_name=tool["name"], root=schema)
-    return _to_json(filler.fill_object(_as_schema(schema), 0))
+    return to_json(filler.fill_object(_as_schema(schema), 0))
 
 
 def make_document(schema: object, text: str) -> str:
     """Return a JSON document for a schema of ``text.format``; an enumeration is kept to."""
     filler = _Filler(text, root=schema, is_exact=True)
-    return _to_json(filler.fill(_as_schema(schema), 0))
+    return to_json(filler.fill(_as_schema(schema), 0))
 
 
-def _to_json(value: Any) -> str:
+def to_json(value: Any) -> str:
+    """Return compact JSON, letters as they are."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

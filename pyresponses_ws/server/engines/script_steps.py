@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pyresponses_ws.errors import APIError
+from pyresponses_ws.server.engines.arguments import to_json
 from pyresponses_ws.server.engines.base import (
     CallDelta,
     CancelToken,
@@ -119,7 +119,7 @@ class Call:
         """Yield the delta that opens the call, then one a piece of its arguments."""
         yield CallDelta(name=self.name, kind=self.kind, namespace=self.namespace)
         given = fill(self.arguments, scene.groups)
-        text = given if isinstance(given, str) else _to_json(given)
+        text = given if isinstance(given, str) else to_json(given)
         cut = cut_json if self.kind == "function" else cut_words
         for piece in self.pace.deal(text, cut, scene):
             yield CallDelta(piece)
@@ -216,7 +216,3 @@ def has_usage(steps: Sequence[Step]) -> bool:
         else isinstance(step, Emit) and isinstance(step.delta, UsageDelta)
         for step in steps
     )
-
-
-def _to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

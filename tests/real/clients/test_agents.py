@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import pytest
 from pydantic import BaseModel
 
-from tests.real.clients import turns
 from tests.real.clients.recorder import Recorder
+from tests.support import turns
 
 pytestmark = pytest.mark.real
 

@@ -17,7 +17,7 @@ from openai.lib.responses_websocket import (
 from openai.resources.responses.responses import AsyncResponsesConnection
 from openai.types.responses import Response
 
-from tests.real.clients import turns
+from tests.support import turns
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings(turns.IGNORE_CONNECT)]
 

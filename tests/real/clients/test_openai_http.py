@@ -10,7 +10,7 @@ from openai import BadRequestError, OpenAI
 from openai.types.responses import Response
 from pydantic import BaseModel
 
-from tests.real.clients import turns
+from tests.support import turns
 
 pytestmark = pytest.mark.real
 

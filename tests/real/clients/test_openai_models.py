@@ -12,7 +12,7 @@ from openai.resources.responses.responses import ResponsesConnection
 from openai.types.responses import ResponsesServerEvent, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from tests.real.clients import turns
+from tests.support import turns
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings(turns.IGNORE_CONNECT)]
 

@@ -15,7 +15,7 @@ from openai.lib.responses_websocket import (
 )
 from openai.types.responses import Response
 
-from tests.real.clients import turns
+from tests.support import turns
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings(turns.IGNORE_CONNECT)]
 

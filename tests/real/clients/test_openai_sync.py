@@ -11,7 +11,7 @@ from openai.lib.responses_websocket import ResponsesWebSocketAccumulator
 from openai.resources.responses.responses import ResponsesConnection
 from openai.types.responses import Response
 
-from tests.real.clients import turns
+from tests.support import turns
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings(turns.IGNORE_CONNECT)]
 
