@@ -167,7 +167,9 @@ class Session:
         except APIError as error:
             self._lanes.refuse(lane, error)
         else:
-            self._lanes.put(request)
+            # Nothing starts on a connection that is too old, so nothing needs to be remembered.
+            if not self._is_too_old:
+                self._lanes.put(request)
         self._advance(now)
 
     def _advance(self, now: float) -> None:

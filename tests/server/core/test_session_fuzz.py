@@ -9,7 +9,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pyresponses_ws.server.core.lanes import LaneLimits
@@ -49,6 +49,7 @@ def test_a_long_life_with_narrow_limits(seed: int) -> None:
 
 @settings(max_examples=300)
 @given(LIVES)
+@example([("create", 0), ("age", 0), ("mutated create", 2**32 - 1)])
 def test_a_short_life(steps: list[tuple[str, int]]) -> None:
     """Any order of steps will do, the last ones first too."""
     life = Life(service=make_service(), limits=NARROW)
