@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult
 
 from pyresponses_ws.errors import ConfigError
+from pyresponses_ws.proxies import Proxy, find_proxy, parse_proxy
+from pyresponses_ws.urls import (
+    DEFAULT_BASE_URL,
+    OPENAI_HOST,
+    check_encryption,
+    endpoint_url,
+    is_secure,
+    split_url,
+)
 from pyresponses_ws.version import __version__
 
 if TYPE_CHECKING:
-    from pyresponses_ws.report import LinkReport, RetryReport, TurnReport
+    from pyresponses_ws.report import (
+        FallbackReport,
+        LinkReport,
+        RetryReport,
+        RotateReport,
+        TurnReport,
+    )
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
-#: The one host that learns who we are (``originator``); others get no attribution.
-OPENAI_HOST = "api.openai.com"
 #: The service closes with 1009 above 16 MiB of a frame; one MiB is left for what wraps the input.
 MAX_REQUEST_BYTES = 15 * 2**20
-_WEBSOCKET_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
+TransportChoice = Literal["auto", "websocket", "http"]
 Replay = Literal["safe", "never"]
 ApiKey = str | Callable[[], str]
 
@@ -47,8 +58,8 @@ class Timeouts:
     event of the turn. After ``ping_interval`` without an inbound frame a ping leaves, and the link
     is dead ``ping_timeout`` after it if nothing has arrived. ``silence`` is the longest pause
     between two events, ``total`` the longest turn of a stream, ``create_total`` of a blocking call.
-    ``pool`` and ``idle`` are reserved and have no effect yet: a busy link means a new one, and an
-    unused one stays open.
+    A pooled link unused for ``idle`` is closed; one that holds a chain of ``store=False`` stays
+    stays for half an hour. ``pool`` is reserved and has no effect yet: a busy link means a new one.
     """
 
     connect: float = 10
@@ -72,15 +83,15 @@ class Timeouts:
 class Hooks:
     """Callables told what happens; called outside locks, on the thread where it happens.
 
-    One that raises is logged and changes nothing else. ``on_fallback`` and ``on_rotate`` are
-    reserved for the HTTP transport and link rotation.
+    One that raises is logged and changes nothing else. ``on_fallback`` is told when turns leave
+    WebSocket for HTTP, ``on_rotate`` when a link is replaced ahead of the server's age limit.
     """
 
     on_connect: Callable[[LinkReport], object] | None = None
     on_disconnect: Callable[[LinkReport], object] | None = None
     on_retry: Callable[[RetryReport], object] | None = None
-    on_fallback: Callable[[Any], object] | None = None
-    on_rotate: Callable[[Any], object] | None = None
+    on_fallback: Callable[[FallbackReport], object] | None = None
+    on_rotate: Callable[[RotateReport], object] | None = None
     on_turn_end: Callable[[TurnReport], object] | None = None
 
     def __post_init__(self) -> None:
@@ -94,30 +105,6 @@ def _string(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{name} must be a string, got {type(value).__name__}")
     return value
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _split_url(name: str, url: str) -> SplitResult:
-    _string(name, url)
-    try:
-        parts = urlsplit(url.strip())
-        parts.port  # noqa: B018 (raises on a bad port)
-    except ValueError as exc:
-        raise ConfigError(f"{name} is not a URL: {exc}") from None
-    if parts.scheme not in _WEBSOCKET_SCHEMES:
-        shown = parts.scheme or "no scheme"
-        raise ConfigError(f"{name} must start with https://, http://, wss:// or ws://, not {shown}")
-    if not parts.hostname:
-        raise ConfigError(f"{name} has no host; expected something like {DEFAULT_BASE_URL}")
-    if parts.username or parts.password:
-        raise ConfigError(f"{name} must not hold a user name or password; pass api_key=")
-    return parts
 
 
 def check_api_key(key: Any) -> str:
@@ -143,6 +130,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "allow_insecure": (bool,),
     "ca_bundle": (str, os.PathLike),
     "client_cert": (str, os.PathLike, tuple),
+    "proxy": (str,),
     "transport_factory": (Callable,),  # type: ignore[dict-item]  # isinstance takes it
 }
 
@@ -158,9 +146,11 @@ class ClientConfig:
     project: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    transport: TransportChoice = "auto"
     timeouts: Timeouts = field(default_factory=Timeouts)
     replay: Replay = "safe"
     retry_delays: Sequence[float] = (1, 2, 4, 8, 16)
+    proxy: str | None = field(default=None, repr=False)
     ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
     ca_bundle: str | os.PathLike[str] | None = None
     client_cert: str | tuple[str, str] | None = None
@@ -175,7 +165,10 @@ class ClientConfig:
             check_api_key(self.api_key)
         self._check_headers()
         self._check_choices()
-        self._check_scheme()
+        for parts in (self._parts("websocket"), self._parts("http")):
+            check_encryption(parts, allow_insecure=self.allow_insecure)
+        if self.proxy is not None:
+            parse_proxy(self.proxy)
 
     def _check_kinds(self) -> None:
         for name, kinds in _KINDS.items():
@@ -197,6 +190,10 @@ class ClientConfig:
     def _check_choices(self) -> None:
         if self.replay not in ("safe", "never"):
             raise ConfigError(f'replay must be "safe" or "never", got {self.replay!r}')
+        if self.transport not in ("auto", "websocket", "http"):
+            raise ConfigError(
+                f'transport must be "auto", "websocket" or "http", got {self.transport!r}'
+            )
         for index, delay in enumerate(self.retry_delays):
             check_seconds(f"retry_delays[{index}]", delay, optional=False)
         if self.max_request_bytes < 1:
@@ -210,49 +207,42 @@ class ClientConfig:
         if not isinstance(self.ssl_context, (ssl.SSLContext, type(None))):
             raise ConfigError("ssl_context must be an ssl.SSLContext")
 
-    def _check_scheme(self) -> None:
-        parts = self._websocket_parts()
-        _split_url("base_url", self.base_url)
-        host = parts.hostname or ""
-        secure = _WEBSOCKET_SCHEMES[parts.scheme] == "wss"
-        if not secure and not self.allow_insecure and not _is_loopback(host):
-            raise ConfigError(
-                f"{parts.scheme}:// would send the key in clear to {host}; "
-                "use https:// or wss://, or pass allow_insecure=True"
-            )
-
-    def _websocket_parts(self) -> SplitResult:
-        if self.websocket_base_url is not None:
-            return _split_url("websocket_base_url", self.websocket_base_url)
-        return _split_url("base_url", self.base_url)
+    def _parts(self, family: Literal["websocket", "http"]) -> SplitResult:
+        """Whoever names a WebSocket host alone must not see its key go to another over HTTP."""
+        is_alone = self.base_url == DEFAULT_BASE_URL
+        if self.websocket_base_url is not None and (family == "websocket" or is_alone):
+            return split_url("websocket_base_url", self.websocket_base_url)
+        return split_url("base_url", self.base_url)
 
     @property
     def websocket_url(self) -> str:
         """URL of the upgrade: ``/responses`` appended to the base, its query kept and merged."""
-        parts = self._websocket_parts()
-        query = dict(parse_qsl(parts.query, keep_blank_values=True)) | dict(self.query)
-        return parts._replace(
-            scheme=_WEBSOCKET_SCHEMES[parts.scheme],
-            path=parts.path.rstrip("/") + "/responses",
-            query=urlencode(query),
-            fragment="",
-        ).geturl()
+        return endpoint_url(self._parts("websocket"), "websocket", query=self.query)
+
+    def http_url(self, path: str = "", query: Mapping[str, str] | None = None) -> str:
+        """URL of the HTTP side: ``/responses`` below the base, and ``path`` behind it."""
+        merged = {**self.query, **(query or {})}
+        return endpoint_url(self._parts("http"), "http", query=merged, path=path)
+
+    def find_proxy(self, url: str) -> Proxy | None:
+        """The proxy on the way to ``url``, by option or environment. Raises ConfigError."""
+        return find_proxy(url, None if self.proxy is None else parse_proxy(self.proxy))
 
     @property
     def host(self) -> str:
         """Host of the WebSocket URL, for messages and logs."""
-        return self._websocket_parts().hostname or ""
+        return self._parts("websocket").hostname or ""
 
     @property
     def is_secure(self) -> bool:
-        return self.websocket_url.startswith("wss:")
+        return is_secure(self._parts("websocket"))
 
     def current_api_key(self) -> str:
         """Return the key, asking the callable if one was given. Raises ConfigError."""
         return check_api_key(self.api_key() if callable(self.api_key) else self.api_key)
 
-    def handshake_headers(self) -> dict[str, str]:
-        """Headers of the upgrade, the key among them; the caller's own win, case ignored."""
+    def request_headers(self) -> dict[str, str]:
+        """Headers of each request, the key among them; the caller's own win, case ignored."""
         headers = {
             "Authorization": f"Bearer {self.current_api_key()}",
             "User-Agent": f"pyresponses-ws/{__version__}",

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from pyresponses_ws.events import Event
 
 Transport = Literal["websocket", "http"]
+#: Why a turn went over its transport. ``configured``: the option ``transport`` says so, or nothing
+#: stood against WebSocket. The others name what sent it over HTTP: WebSocket could not be opened
+#: (``connect_failed``) or is being left alone for a while (``breaker_open``); the server closed it
+#: at this request (``refused``); the request is too large for a frame (``too_large``).
+TransportReason = Literal["configured", "connect_failed", "breaker_open", "refused", "too_large"]
 InputMode = Literal["full", "delta", "warm"]
 
 
@@ -25,6 +30,7 @@ class TurnReport:
     """
 
     transport: Transport = "websocket"
+    transport_reason: TransportReason = "configured"
     #: Number of the link, counted per client; None before a link was found.
     link: int | None = None
     #: The turn went over a link that was open before it.
@@ -112,6 +118,29 @@ class RetryReport:
     delay: float
     #: Attempts made so far.
     attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FallbackReport:
+    """A turn leaves WebSocket for HTTP."""
+
+    host: str
+    reason: TransportReason
+    #: What WebSocket said, in words; empty where it was not asked.
+    detail: str
+    #: Seconds for which no turn asks WebSocket again; None where the next one does.
+    cool_down: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotateReport:
+    """A link is replaced ahead of the server's age limit."""
+
+    #: Numbers of the two links.
+    link: int
+    replacement: int
+    #: Age in seconds of the link that goes.
+    age: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ FUNCTION_LINES = 30
 
 WORDS = {
     *("codec", "commands", "config", "errors", "events", "failures", "guards", "items", "lazy"),
-    *("model", "partial", "report", "schema", "version"),
+    *("model", "partial", "proxies", "report", "schema", "urls", "version"),
 }
 CORE = WORDS | {"_protocol"}
 RUNTIME = CORE | {"_transport", "_runtime"}

@@ -51,19 +51,19 @@ def test_the_environment_fills_what_is_not_given(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OPENAI_BASE_URL", "https://host/v1")
     monkeypatch.setenv("OPENAI_ORG_ID", "org")
     made = config_from_environment({"project": "mine"})
-    assert made.handshake_headers()["Authorization"] == "Bearer sk-env"
+    assert made.request_headers()["Authorization"] == "Bearer sk-env"
     assert (made.host, made.organization, made.project) == ("host", "org", "mine")
 
 
 def test_headers_of_the_upgrade() -> None:
     """The caller's own win, case ignored; attribution goes to OpenAI alone."""
     made = config(headers={"user-agent": "mine"}, organization="org", project="proj")
-    headers = made.handshake_headers()
+    headers = made.request_headers()
     assert headers["OpenAI-Organization"] == "org"
     assert headers["OpenAI-Project"] == "proj"
     assert headers["originator"] == "pyresponses_ws"
     assert [headers[name] for name in headers if name.lower() == "user-agent"] == ["mine"]
-    assert "originator" not in config(base_url="https://elsewhere/v1").handshake_headers()
+    assert "originator" not in config(base_url="https://elsewhere/v1").request_headers()
 
 
 def test_a_key_may_be_asked_for_each_time() -> None:

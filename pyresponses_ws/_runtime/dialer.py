@@ -81,10 +81,12 @@ class Dialer:
     def _endpoint(self) -> Endpoint:
         if self.config.is_secure and self._ssl_context is None:
             self._ssl_context = self._make_ssl_context()
+        url = self.config.websocket_url
         return Endpoint(
-            url=self.config.websocket_url,
-            headers=self.config.handshake_headers(),
+            url=url,
+            headers=self.config.request_headers(),
             ssl_context=self._ssl_context if self.config.is_secure else None,
+            proxy=self.config.find_proxy(url),
         )
 
     def _make_transport(self) -> Transport:

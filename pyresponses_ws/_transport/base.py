@@ -9,7 +9,9 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
+
+from pyresponses_ws.proxies import Proxy
 
 T = TypeVar("T")
 
@@ -38,8 +40,10 @@ class Endpoint:
 
     url: str
     headers: Mapping[str, str] = field(repr=False, default_factory=dict)
-    #: Required for ``wss``; never altered.
+    #: Required for ``wss`` and ``https``; never altered.
     ssl_context: ssl.SSLContext | None = field(repr=False, default=None)
+    #: What to go through; None is straight to the host.
+    proxy: Proxy | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,3 +128,84 @@ class Transport(Protocol):
 
     def unsent_bytes(self) -> int | None:
         """Bytes that the kernel still holds back (TIOCOUTQ), or None where it cannot tell."""
+
+
+#: Called on the waiting thread at least every half second while an HTTP call waits, in every phase.
+#: What it raises ends the call and comes out unchanged.
+Check = Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HTTPRequest:
+    """One request. Body and headers stay out of the repr."""
+
+    method: Literal["GET", "POST", "DELETE"]
+    endpoint: Endpoint
+    #: JSON in UTF-8, or None.
+    body: bytes | None = field(default=None, repr=False)
+    accept: str = "application/json"
+
+
+class HTTPCall(Protocol):
+    """One HTTP request and its answer, on the thread that calls it; ``abort`` is for any thread.
+
+    Life: ``send`` once, then ``read`` until it returns b"", then ``dispose``. An exception from any
+    of them, KeyboardInterrupt and what the check raised included, closes the socket.
+    """
+
+    #: Bytes on the wire in each direction, heads included.
+    bytes_sent: int
+    bytes_received: int
+    #: The connection was open before.
+    is_reused: bool
+    #: Milliseconds that connecting took; None on a connection that was open before.
+    connect_ms: float | None
+    #: Status and headers (names in lower case) of the answer, once ``send`` has returned.
+    status: int
+    headers: Mapping[str, str]
+
+    def send(self, *, on_sent: Callable[[], None]) -> None:
+        """Connect or reuse, send everything, and wait for the head of the answer.
+
+        ``on_sent`` is called once the last byte of the request was handed to the kernel. Raises
+        ConnectError (with ``stage``) while nothing was sent, ConnectionLostError when a byte of the
+        request may be out (``reason`` is SEND_TIMED_OUT when the peer takes none), ConfigError.
+        No redirect is followed, no cookie kept.
+        """
+
+    def read(self) -> bytes:
+        """Return the next bytes of the body as they come, decoded; b"" at its regular end.
+
+        Raises ConnectionLostError when the connection ends before the body does.
+        """
+
+    def unsent_bytes(self) -> int | None:
+        """Bytes of the request that the kernel still holds back, or None where it cannot tell."""
+
+    def abort(self) -> None:
+        """Shut the socket down under everybody; idempotent, takes no lock, never blocks or raises.
+
+        Whoever waits in ``send`` or ``read`` gets ConnectError or ConnectionLostError within
+        milliseconds. Before the socket exists, it prevents it.
+        """
+
+    def dispose(self) -> None:
+        """Let go: a connection whose body has been read to its end is kept for the next call, and
+        so is one whose end comes by the time of the next call; any other is closed. Idempotent.
+        """
+
+
+class HTTPPool(Protocol):
+    """The HTTP connections of one client. Safe for any thread; opens nothing by itself."""
+
+    def start(
+        self, request: HTTPRequest, *, check: Check, connect_timeout: float, send_timeout: float
+    ) -> HTTPCall:
+        """Make a call, not connected yet.
+
+        ``connect_timeout`` seconds cover DNS, TCP, proxy and TLS; ``send_timeout`` is the longest
+        time in which the socket may take no byte.
+        """
+
+    def close(self) -> None:
+        """Close the connections that no call uses."""

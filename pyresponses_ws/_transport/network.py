@@ -17,6 +17,7 @@ from pyresponses_ws._transport.base import RunWithDeadline
 from pyresponses_ws._transport.tls import make_ssl_context as make_ssl_context
 from pyresponses_ws._transport.tls import refuse_deadlocking_python
 from pyresponses_ws.errors import ConnectError
+from pyresponses_ws.proxies import Proxy
 
 #: Called with every socket as soon as it exists, and again while it waits for its peer. What it
 #: raises ends the attempt, so that a thread that gave up between two steps is heard.
@@ -73,6 +74,7 @@ def open_socket(
     timeout: float,
     run_with_deadline: RunWithDeadline,
     on_socket: OnSocket,
+    proxy: Proxy | None = None,
 ) -> socket.socket:
     """Return a connected socket with TCP_NODELAY, after the TLS handshake if there is a context.
 

@@ -112,6 +112,7 @@ class WebSocketTransport:
             timeout=timeout,
             run_with_deadline=self._run_with_deadline,
             on_socket=self._adopt,
+            proxy=endpoint.proxy,
         )
         self._upgrade(sock, url, endpoint, deadline)
         sock.settimeout(IDLE_WAIT)
