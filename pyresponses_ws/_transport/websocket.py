@@ -21,7 +21,7 @@ from pyresponses_ws._transport.base import (
     RunWithDeadline,
     TransportClosed,
 )
-from pyresponses_ws._transport.network import Deadline, open_socket
+from pyresponses_ws._transport.network import Deadline, OnSocket, open_socket
 from pyresponses_ws._transport.patience import Patience, count_unsent
 from pyresponses_ws._transport.refusal import redact, refusal, secrets_of
 from pyresponses_ws._transport.upgrade import NotHTTPError, UpgradeSocket, check_headers
@@ -55,10 +55,15 @@ class WebSocketTransport:
     hundredth of its ``recv``. Compression is not offered.
 
     ``max_message_bytes`` bounds what may come in one message; more is a Close with 1009.
+    ``on_socket`` is shown every socket while connecting, the last time when the upgrade begins.
     """
 
     def __init__(
-        self, *, run_with_deadline: RunWithDeadline, max_message_bytes: int | None = None
+        self,
+        *,
+        run_with_deadline: RunWithDeadline,
+        max_message_bytes: int | None = None,
+        on_socket: OnSocket | None = None,
     ) -> None:
         #: See Transport.
         self.pending_pong: bytes | None = None
@@ -69,6 +74,7 @@ class WebSocketTransport:
         #: Written by the reader.
         self.bytes_received = 0
         self._run_with_deadline = run_with_deadline
+        self._on_socket = on_socket
         # Reader only.
         self._parser = frames.FrameParser(max_message_bytes=max_message_bytes)
         # Bytes that came with the upgrade's answer; left by connect, taken by the reader.
@@ -114,12 +120,15 @@ class WebSocketTransport:
             on_socket=self._adopt,
             proxy=endpoint.proxy,
         )
+        self._adopt(sock)
         self._upgrade(sock, url, endpoint, deadline)
         sock.settimeout(IDLE_WAIT)
 
     def _adopt(self, sock: socket.socket) -> None:
         """Make ``sock`` the one that abort() hits. Raises ConnectError if it was called already."""
         self._sock = sock
+        if self._on_socket is not None:
+            self._on_socket(sock)
         self._check_not_aborted()
 
     def _check_not_aborted(self) -> None:
