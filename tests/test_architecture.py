@@ -22,7 +22,7 @@ WORDS = {
 }
 CORE = WORDS | {"_protocol"}
 RUNTIME = CORE | {"_transport", "_runtime"}
-FACE = {"client", "connection", "prepare", "stream"}
+FACE = {"client", "connection", "diagnosis", "prepare", "stream"}
 #: What each unit, a module or folder right below the package, may import beside itself. It is the
 #: picture in README.md as data; siblings are absent from each other's sets.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 #: The only places where an outside package may be imported, as prefixes of paths.
 DOORS = {
     "websocket": ("_transport/",),
+    "python_socks": ("_transport/proxy_socks.py",),
     "requests": ("_transport/http.py",),
     "urllib3": ("_transport/http.py",),
     "dataclasses_json": ("model.py",),

@@ -60,7 +60,8 @@ def test_extras_bring_what_they_promise() -> None:
     assert _names(EXTRAS["fast"]) == {"orjson"}
     assert _names(EXTRAS["real"]) == {"openai-agents"}
     assert _names(EXTRAS["server"]) == {"PyYAML", "rich", "starlette", "uvicorn", "websockets"}
-    assert "pyresponses-ws[fast,server]" in _requirements(EXTRAS["test"])
+    assert _names(EXTRAS["socks"]) == {"python-socks"}
+    assert "pyresponses-ws[fast,server,socks]" in _requirements(EXTRAS["test"])
     assert "pyresponses-ws[test]" in _requirements(EXTRAS["dev"])
 
 

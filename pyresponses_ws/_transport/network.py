@@ -8,15 +8,19 @@ import selectors
 import socket
 import ssl
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pyresponses_ws._transport.base import RunWithDeadline
+from pyresponses_ws._transport.deadline import Deadline as Deadline
+from pyresponses_ws._transport.proxy import open_http_tunnel
+from pyresponses_ws._transport.proxy_socks import open_socks_tunnel
+from pyresponses_ws._transport.target import Target, as_connect_error
 from pyresponses_ws._transport.tls import make_ssl_context as make_ssl_context
 from pyresponses_ws._transport.tls import refuse_deadlocking_python
-from pyresponses_ws.errors import ConnectError
+from pyresponses_ws._transport.tls_stack import MakeLock, TLSStack
+from pyresponses_ws.errors import ConfigError, ConnectError
 from pyresponses_ws.proxies import Proxy
 
 #: Called with every socket as soon as it exists, and again while it waits for its peer. What it
@@ -26,43 +30,12 @@ OnSocket = Callable[[socket.socket], None]
 #: One result of getaddrinfo.
 AddressInfo = tuple[Any, Any, int, str, Any]
 
-#: What each stage is in the middle of a sentence.
-_DOING = {"dns": "resolving", "tcp": "connecting to", "tls": "the TLS handshake with"}
+#: Has a proxy connect a socket: ``(sock, proxy, *, target, deadline)``.
+OpenTunnel = Callable[..., None]
 
 #: Seconds between two looks at whether the caller gave up. Only an abort that falls between the
 #: making of a socket and its connect call needs it; any other wakes the wait at once.
 ABORT_CHECK = 0.25
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deadline:
-    """A moment on the monotonic clock that several steps share."""
-
-    at: float
-
-    @classmethod
-    def after(cls, seconds: float) -> Deadline:
-        return cls(at=time.monotonic() + seconds)
-
-    def left(self) -> float:
-        """Return the seconds that remain, always above 0. Raises TimeoutError when none do."""
-        seconds = self.at - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError("timed out")
-        return seconds
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """Whom to reach."""
-
-    host: str
-    port: int
-    #: Name that the certificate must carry; the host's unless a proxy stands between.
-    server_hostname: str
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def open_socket(
@@ -75,51 +48,121 @@ def open_socket(
     run_with_deadline: RunWithDeadline,
     on_socket: OnSocket,
     proxy: Proxy | None = None,
+    proxy_ssl_context: ssl.SSLContext | None = None,
+    make_lock: MakeLock | None = None,
 ) -> socket.socket:
     """Return a connected socket with TCP_NODELAY, after the TLS handshake if there is a context.
 
-    Tries every address in the resolver's order. The caller sets the socket's timeout. Raises
-    ConnectError with ``stage`` dns, tcp or tls, ConfigError for TLS on a Python where it hangs, and
-    what ``on_socket`` raises; what it had opened is then closed, on KeyboardInterrupt too.
+    Tries every address in the resolver's order. With a proxy, those of the proxy, which is never
+    gone around; ``proxy_ssl_context`` (else ``ssl_context``) and ``make_lock`` are for one of
+    https. The caller sets the socket's timeout.
+
+    Raises ConnectError with ``stage`` dns, tcp, proxy or tls; ConfigError for TLS on a Python where
+    it hangs, and for a proxy that cannot be spoken to; and what ``on_socket`` raises. What it had
+    opened is then closed, on KeyboardInterrupt too.
     """
     if ssl_context is not None:
         refuse_deadlocking_python(sys.version_info[:3])
+    way = _Way(Deadline.after(timeout), run_with_deadline, on_socket)
     target = Target(host=host, port=port, server_hostname=server_hostname or host)
-    deadline = Deadline.after(timeout)
-    with _as_connect_error(target, "dns"):
-        addresses = _resolve(target, deadline, run_with_deadline, on_socket)
-    with _as_connect_error(target, "tcp"):
-        sock = _connect_any(addresses, deadline, on_socket)
-    if ssl_context is None:
+    if proxy is None:
+        sock = way.connect(target)
+    elif proxy.scheme == "https":
+        context = _require_context(proxy, proxy_ssl_context or ssl_context)
+        sock = way.connect_through_https(proxy, target, context, _require_lock(make_lock))
+    else:
+        sock = way.connect_through(proxy, target)
+    return sock if ssl_context is None else way.secure(sock, ssl_context, target)
+
+
+def _require_context(proxy: Proxy, context: ssl.SSLContext | None) -> ssl.SSLContext:
+    if context is None:
+        raise ConfigError(f"{proxy.source} is an https:// proxy, which needs an ssl_context")
+    return context
+
+
+def _require_lock(make_lock: MakeLock | None) -> MakeLock:
+    if make_lock is None:
+        raise ConfigError("an https:// proxy needs make_lock: give it to the transport")
+    return make_lock
+
+
+class _Way:
+    """The way to one server: its steps share a deadline, and whoever watches the sockets.
+
+    Each step that fails closes the socket it was given.
+    """
+
+    def __init__(
+        self, deadline: Deadline, run_with_deadline: RunWithDeadline, on_socket: OnSocket
+    ) -> None:
+        self._deadline = deadline
+        self._run_with_deadline = run_with_deadline
+        self._on_socket = on_socket
+
+    def connect(self, target: Target) -> socket.socket:
+        """Open a TCP connection."""
+        addresses = self._resolve(target)
+        with as_connect_error(target, "tcp"):
+            return _connect_any(addresses, self._deadline, self._on_socket)
+
+    def connect_through(self, proxy: Proxy, target: Target) -> socket.socket:
+        """Open a tunnel through a proxy that is spoken to in clear."""
+        if proxy.scheme == "http":
+            return self._tunnel(
+                self.connect(Target.of_proxy(proxy)), proxy, open_http_tunnel, target
+            )
+        host = self._address_of(target) if proxy.scheme == "socks5" else target.host
+        open_tunnel = partial(open_socks_tunnel, host=host)
+        return self._tunnel(self.connect(Target.of_proxy(proxy)), proxy, open_tunnel, target)
+
+    def connect_through_https(
+        self, proxy: Proxy, target: Target, context: ssl.SSLContext, make_lock: MakeLock
+    ) -> socket.socket:
+        """Open a tunnel through a proxy that is spoken to over TLS."""
+        hop = Target.of_proxy(proxy)
+        stack = TLSStack(self.connect(hop), make_lock)
+        return self._tunnel(self.secure(stack, context, hop), proxy, open_http_tunnel, target)
+
+    def secure(self, sock: socket.socket, context: ssl.SSLContext, target: Target) -> socket.socket:
+        """Negotiate TLS on a connected socket, which then belongs to the one returned."""
+        with as_connect_error(target, "tls"):
+            if isinstance(sock, TLSStack):
+                return _start_inner_tls(sock, context, target, self._deadline, self._on_socket)
+            return _start_tls(sock, context, target, self._deadline, self._on_socket)
+
+    def _tunnel(
+        self, sock: socket.socket, proxy: Proxy, open_tunnel: OpenTunnel, target: Target
+    ) -> socket.socket:
+        """Have the proxy connect ``sock`` to the target."""
+        with _closing_on_failure(sock):
+            try:
+                with as_connect_error(Target.of_proxy(proxy), "proxy"):
+                    open_tunnel(sock, proxy, target=target, deadline=self._deadline)
+            except ConnectError:
+                # An abort looks like a proxy that leaves; let it be told for what it is.
+                self._on_socket(sock)
+                raise
+            self._on_socket(sock)
         return sock
-    with _as_connect_error(target, "tls"):
-        return _start_tls(sock, ssl_context, target, deadline, on_socket)
+
+    def _address_of(self, target: Target) -> str:
+        """Look the target up here; IPv4 first, which more proxies reach."""
+        addresses = self._resolve(target)
+        return str(min(addresses, key=lambda found: found[0] != socket.AF_INET)[4][0])
+
+    def _resolve(self, target: Target) -> list[AddressInfo]:
+        with as_connect_error(target, "dns"):
+            return _resolve(target, self._deadline, self._run_with_deadline, self._on_socket)
 
 
 @contextlib.contextmanager
-def _as_connect_error(target: Target, stage: str) -> Iterator[None]:
-    """Translate what sockets, resolver and TLS raise in one stage."""
+def _closing_on_failure(sock: socket.socket) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError) as exc:  # ValueError: a name that no encoding takes
-        raise ConnectError(_explain(target, stage, exc), stage=stage) from exc
-
-
-def _explain(target: Target, stage: str, exc: Exception) -> str:
-    """Say what failed, at whom, and what to do about it."""
-    if isinstance(exc, ssl.SSLCertVerificationError):
-        return (
-            f"the certificate of {target} is not trusted: {exc.verify_message}. For a private"
-            " authority give ca_bundle, or set SSL_CERT_FILE"
-        )
-    if isinstance(exc, ssl.SSLError) and exc.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
-        return f"{target} does not speak TLS: check scheme and port of base_url"
-    if isinstance(exc, TimeoutError):
-        return f"{_DOING[stage]} {target} took longer than the connect timeout allows"
-    if stage == "dns":
-        return f"the host {target.host!r} cannot be resolved ({exc}): check base_url"
-    what = f"{_DOING[stage]} {target} failed: {str(exc) or type(exc).__name__}"
-    return f"{what}. Check host and port of base_url"
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _resolve(
@@ -240,19 +283,27 @@ def _start_tls(
     deadline: Deadline,
     on_socket: OnSocket,
 ) -> socket.socket:
-    """Negotiate TLS on a connected socket, which then belongs to the one returned."""
-    try:
+    """Negotiate TLS on a plain socket."""
+    with _closing_on_failure(sock):
         sock.settimeout(deadline.left())
         secure = context.wrap_socket(
             sock, server_hostname=target.server_hostname, do_handshake_on_connect=False
         )
-    except BaseException:
-        sock.close()
-        raise
-    try:
+    with _closing_on_failure(secure):
         on_socket(secure)
         secure.do_handshake()
-    except BaseException:
-        secure.close()
-        raise
     return secure
+
+
+def _start_inner_tls(
+    stack: TLSStack,
+    context: ssl.SSLContext,
+    target: Target,
+    deadline: Deadline,
+    on_socket: OnSocket,
+) -> socket.socket:
+    """Negotiate TLS inside whatever TLS is there."""
+    with _closing_on_failure(stack):
+        on_socket(stack)
+        stack.start_tls(context, target.server_hostname, deadline)
+    return stack

@@ -9,20 +9,16 @@ the deadline, nor without a bound.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from pyresponses_ws._transport.network import Deadline
+from pyresponses_ws._transport.answer import BODY_LIMIT as BODY_LIMIT
+from pyresponses_ws._transport.answer import Answer as Answer
+from pyresponses_ws._transport.answer import AnswerReader
+from pyresponses_ws._transport.answer import NotHTTPError as NotHTTPError
+from pyresponses_ws._transport.deadline import Deadline
 from pyresponses_ws.errors import ConfigError
-
-#: Most bytes of response head, and of a refusal's body, that are read. Heads are under 4 KiB.
-HEAD_LIMIT = 64 * 1024
-BODY_LIMIT = 64 * 1024
-#: Seconds that the body of a refusal may take; the status, which matters more, is known by then.
-BODY_WAIT = 2.0
 
 #: What a caller may not set: they are the handshake itself, or would frame the request anew.
 RESERVED_HEADERS = frozenset(
@@ -37,20 +33,6 @@ PASSED_ON = ("upgrade", "connection", "sec-websocket-accept")
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_STATUS_LINE = re.compile(r"HTTP/1\.[01] ([1-9]\d\d)(?: |$)")
-
-
-class NotHTTPError(Exception):
-    """The answer to the upgrade request is no HTTP/1 response, or has no end."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """A server's response to the upgrade: header names in lower case, the body if it refused."""
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False, default=b"")
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
@@ -76,7 +58,7 @@ class UpgradeSocket:
         self._sock = sock
         self._headers = headers
         self._deadline = deadline
-        self._received = bytearray()
+        self._reader = AnswerReader(sock, deadline)
         # What websocket-client gets to read; None until the answer has come.
         self._shown: bytes | None = None
         #: The server's response, once its head is complete.
@@ -106,52 +88,17 @@ class UpgradeSocket:
 
     def take_rest(self) -> bytes:
         """Return what came behind the head of a 101: the first frames."""
-        rest, self._received = bytes(self._received), bytearray()
-        return rest
+        return self._reader.take_rest()
 
     def _receive_answer(self) -> bytes:
         """Read the final response, and return what of it to show."""
         while True:
-            status, headers = parse_head(self._receive_head())
-            self.answer = Answer(status=status, headers=headers)
-            if status == 101:
-                return _encode_head(status, headers, PASSED_ON)
-            if status >= 200:
-                self.answer = Answer(status=status, headers=headers, body=self._receive_body())
-                return _encode_head(status, headers, ())
-
-    def _receive_head(self) -> str:
-        """Read up to and including the blank line; return the lines before it."""
-        while (end := self._received.find(b"\r\n\r\n")) < 0:
-            start = bytes(self._received[:5])
-            if start != b"HTTP/"[: len(start)]:
-                raise NotHTTPError("what came back is not HTTP")
-            if len(self._received) > HEAD_LIMIT:
-                raise NotHTTPError(f"the response head is over {HEAD_LIMIT} bytes")
-            if not self._read_more(self._deadline):
-                raise NotHTTPError("the connection was closed before a response was complete")
-        head = self._received[:end].decode("latin-1")
-        del self._received[: end + 4]
-        return head
-
-    def _receive_body(self) -> bytes:
-        """Read what a refusal says, as far as it comes; none of it is worth an error."""
-        assert self.answer is not None
-        deadline = Deadline(at=min(self._deadline.at, Deadline.after(BODY_WAIT).at))
-        with contextlib.suppress(OSError):
-            while not _is_complete(self._received, self.answer.headers):
-                if len(self._received) > BODY_LIMIT or not self._read_more(deadline):
-                    break
-        body = bytes(self._received[:BODY_LIMIT])
-        is_chunked = "chunked" in self.answer.headers.get("transfer-encoding", "").lower()
-        return _join_chunks(body) if is_chunked else body
-
-    def _read_more(self, deadline: Deadline) -> bool:
-        """Add what one read gives; False at the end of the stream."""
-        self._sock.settimeout(deadline.left())
-        data = self._sock.recv(HEAD_LIMIT)
-        self._received += data
-        return bool(data)
+            self.answer = self._reader.receive_answer()
+            if self.answer.status == 101:
+                return _encode_head(self.answer, PASSED_ON)
+            if self.answer.status >= 200:
+                self.answer = self._reader.receive_refusal(self.answer)
+                return _encode_head(self.answer, ())
 
 
 def add_headers(request: bytes, headers: Mapping[str, str]) -> bytes:
@@ -166,46 +113,6 @@ def add_headers(request: bytes, headers: Mapping[str, str]) -> bytes:
     return b"\r\n".join([first, *kept, *ours, b"", b""])
 
 
-def parse_head(head: str) -> tuple[int, dict[str, str]]:
-    """Return status and headers, names in lower case, repeated ones joined by commas.
-
-    Raises NotHTTPError.
-    """
-    first, *lines = head.split("\r\n")
-    match = _STATUS_LINE.match(first)
-    if match is None:
-        raise NotHTTPError("the status line is not that of HTTP/1")
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        key = name.strip().lower()
-        headers[key] = f"{headers[key]}, {value.strip()}" if key in headers else value.strip()
-    return int(match[1]), headers
-
-
-def _encode_head(status: int, headers: Mapping[str, str], names: tuple[str, ...]) -> bytes:
-    lines = [f"{name}: {headers[name]}" for name in names if name in headers]
-    return "\r\n".join([f"HTTP/1.1 {status} -", *lines, "", ""]).encode()
-
-
-def _is_complete(body: bytearray, headers: Mapping[str, str]) -> bool:
-    """Tell whether a body is all there; one without a length ends with the connection."""
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        return body.endswith(b"0\r\n\r\n")
-    length = headers.get("content-length", "")
-    return length.isdecimal() and len(body) >= int(length)
-
-
-def _join_chunks(body: bytes) -> bytes:
-    """Return the contents of a chunked body, as far as it is well-formed."""
-    joined = b""
-    while body:
-        line, _, body = body.partition(b"\r\n")
-        try:
-            size = int(line.partition(b";")[0], 16)
-        except ValueError:
-            break
-        if size <= 0:
-            break
-        joined, body = joined + body[:size], body[size + 2 :]
-    return joined
+def _encode_head(answer: Answer, names: tuple[str, ...]) -> bytes:
+    lines = [f"{name}: {answer.headers[name]}" for name in names if name in answer.headers]
+    return "\r\n".join([f"HTTP/1.1 {answer.status} -", *lines, "", ""]).encode()

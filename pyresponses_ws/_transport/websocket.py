@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import websocket
 
 from pyresponses_ws._transport import frames
+from pyresponses_ws._transport.answer import NotHTTPError
 from pyresponses_ws._transport.base import (
     ABNORMAL_CLOSURE,
     SEND_TIMED_OUT,
@@ -24,7 +25,8 @@ from pyresponses_ws._transport.base import (
 from pyresponses_ws._transport.network import Deadline, OnSocket, open_socket
 from pyresponses_ws._transport.patience import Patience, count_unsent
 from pyresponses_ws._transport.refusal import redact, refusal, secrets_of
-from pyresponses_ws._transport.upgrade import NotHTTPError, UpgradeSocket, check_headers
+from pyresponses_ws._transport.tls_stack import MakeLock, TLSStack
+from pyresponses_ws._transport.upgrade import UpgradeSocket, check_headers
 from pyresponses_ws.errors import (
     ClosedError,
     ConfigError,
@@ -56,6 +58,7 @@ class WebSocketTransport:
 
     ``max_message_bytes`` bounds what may come in one message; more is a Close with 1009.
     ``on_socket`` is shown every socket while connecting, the last time when the upgrade begins.
+    ``make_lock`` is what an https:// proxy needs.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class WebSocketTransport:
         run_with_deadline: RunWithDeadline,
         max_message_bytes: int | None = None,
         on_socket: OnSocket | None = None,
+        make_lock: MakeLock | None = None,
     ) -> None:
         #: See Transport.
         self.pending_pong: bytes | None = None
@@ -75,6 +79,7 @@ class WebSocketTransport:
         self.bytes_received = 0
         self._run_with_deadline = run_with_deadline
         self._on_socket = on_socket
+        self._make_lock = make_lock
         # Reader only.
         self._parser = frames.FrameParser(max_message_bytes=max_message_bytes)
         # Bytes that came with the upgrade's answer; left by connect, taken by the reader.
@@ -119,6 +124,8 @@ class WebSocketTransport:
             run_with_deadline=self._run_with_deadline,
             on_socket=self._adopt,
             proxy=endpoint.proxy,
+            proxy_ssl_context=endpoint.ssl_context,
+            make_lock=self._make_lock,
         )
         self._adopt(sock)
         self._upgrade(sock, url, endpoint, deadline)
@@ -205,7 +212,7 @@ class WebSocketTransport:
 
         Raises TimeoutError and OSError.
         """
-        is_tls = isinstance(sock, ssl.SSLSocket)
+        is_tls = isinstance(sock, (ssl.SSLSocket, TLSStack))
         # A failed call has put nothing out, unless the kernel took only a part of a TLS record.
         is_exact = not is_tls or self.unsent_bytes() == 0
         rest, sent = memoryview(piece), self.bytes_sent
@@ -294,8 +301,12 @@ class WebSocketTransport:
                 self._sock.close()
 
     def unsent_bytes(self) -> int | None:
-        """Return the bytes that the kernel still holds back, or None where it cannot tell."""
-        return None if self._sock is None else count_unsent(self._sock)
+        """Return the bytes that have not left yet, or None where the kernel cannot tell."""
+        sock = self._sock
+        held = None if sock is None else count_unsent(sock)
+        if held is not None and isinstance(sock, TLSStack):
+            held += sock.pending_bytes
+        return held
 
     def _require_socket(self) -> socket.socket:
         if self._sock is None:

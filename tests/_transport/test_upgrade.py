@@ -6,15 +6,9 @@ import socket
 
 import pytest
 
-from pyresponses_ws._transport.network import Deadline
-from pyresponses_ws._transport.upgrade import (
-    HEAD_LIMIT,
-    NotHTTPError,
-    UpgradeSocket,
-    add_headers,
-    check_headers,
-    parse_head,
-)
+from pyresponses_ws._transport.answer import HEAD_LIMIT, NotHTTPError, parse_head
+from pyresponses_ws._transport.deadline import Deadline
+from pyresponses_ws._transport.upgrade import UpgradeSocket, add_headers, check_headers
 from pyresponses_ws.errors import ConfigError
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: b\r\nCookie: jar=1\r\n\r\n"
