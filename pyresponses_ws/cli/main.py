@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pyresponses_ws.cli import demo, serve
+from pyresponses_ws.cli import demo, doctor, serve
 from pyresponses_ws.errors import ResponsesWSError
 from pyresponses_ws.server.command import ERROR_PREFIX
 from pyresponses_ws.version import __version__
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     demo.add_parser(commands)
     serve.add_parser(commands)
+    doctor.add_parser(commands)
     return parser
 
 

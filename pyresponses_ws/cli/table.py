@@ -1,4 +1,4 @@
-"""Turn reports as one table on stdout; the only module that imports rich."""
+"""Turn reports as one table on stdout."""
 
 from __future__ import annotations
 

@@ -1,0 +1,38 @@
+"""Looks at a server as a client with a secret in every place would."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws.config import ClientConfig, Timeouts
+from pyresponses_ws.diagnosis import Diagnosis, diagnose
+
+KEY = "sk-canary-key"
+HEADER = "canary-header"
+QUERY = "canary-query"
+USER = "canary-user"
+PASSWORD = "canary-password"
+#: None of these may ever be in a diagnosis.
+CANARIES = (KEY, HEADER, QUERY, USER, PASSWORD)
+
+
+def look(url: str, *, watch: float = 0.05, is_anonymous: bool = False, **options: Any) -> Diagnosis:
+    """Diagnose a client of this server; no canary may come through."""
+    timeouts = Timeouts(connect=options.pop("connect", 5))
+    config = ClientConfig(
+        **{
+            "api_key": KEY,
+            "base_url": url.removesuffix("/responses"),
+            "headers": {"X-Canary": HEADER},
+            "query": {"tenant": QUERY},
+            "timeouts": timeouts,
+            **options,
+        }
+    )
+    found = diagnose(config, Threads(), watch=watch, is_anonymous=is_anonymous)
+    shown = f"{found} {found!r} {json.dumps(found.to_dict())}"
+    assert [canary for canary in CANARIES if canary in shown] == []
+    assert "{" not in found.verdict + found.advice
+    return found
