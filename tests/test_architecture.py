@@ -45,8 +45,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 DOORS = {
     "websocket": ("_transport/",),
     "python_socks": ("_transport/proxy_socks.py",),
-    "requests": ("_transport/http.py",),
-    "urllib3": ("_transport/http.py",),
+    "requests": ("_transport/http_adapter.py",),
+    "urllib3": ("_transport/http_adapter.py",),
     "dataclasses_json": ("model.py",),
     "marshmallow": ("schema.py",),
     "orjson": ("codec.py",),
