@@ -122,9 +122,9 @@ class ResponsesClient:
         self._config: ClientConfig = config_from_environment(options)
         threads = Threads(clock)
         self._dialer = Dialer(self._config, threads)
-        self._pool = Pool(self._dialer)
-        self._sizes = HistorySizes(threads)
         self._reconnector = Reconnector(threads)
+        self._pool = Pool(self._dialer, self._reconnector)
+        self._sizes = HistorySizes(threads)
         # Guards the set below.
         self._lock = threads.lock()
         # Of connections, which close() must close too; weak, so that dropped ones can go.
@@ -197,8 +197,11 @@ class ResponsesClient:
     def connect(self) -> Connection:
         """Open a connection of one's own, the low level. Raises what the first connect raises.
 
-        Later losses are repaired by reconnecting in the background.
+        It never falls back to HTTP: ConfigError with ``transport="http"``. Later losses are
+        repaired by reconnecting in the background.
         """
+        if self._config.transport == "http":
+            raise ConfigError('transport="http" leaves no WebSocket to connect; drop the option')
         session = Session(self._dialer, self._reconnector)
         with self._lock:
             self._pool.check_open()
@@ -231,7 +234,7 @@ class ResponsesClient:
     ) -> Delivery:
         total = default if isinstance(timeout, _Default) else timeout
         check_seconds("timeout", total, optional=True)
-        request = prepare_turn(turn, max_bytes=self._config.max_request_bytes)
+        request = prepare_turn(turn, self._config, is_pooled=True)
         delivery = Delivery(self._pool, self._sizes, request, total=total)
         self._pool.enter(delivery.claim)
         delivery.start()

@@ -234,6 +234,11 @@ class ClientConfig:
         return self._parts("websocket").hostname or ""
 
     @property
+    def port(self) -> int:
+        """Port of the WebSocket URL."""
+        return self._parts("websocket").port or (443 if self.is_secure else 80)
+
+    @property
     def is_secure(self) -> bool:
         return is_secure(self._parts("websocket"))
 

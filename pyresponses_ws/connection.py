@@ -133,7 +133,7 @@ class Lane(Iterator["Event"]):
         named = {"tools": tools, "instructions": instructions, "metadata": metadata}
         turn = {"model": model, "input": [], **named, **turn, "generate": False}
         config = self._session.dialer.config
-        request = prepare_turn(turn, max_bytes=config.max_request_bytes, lane=self.name)
+        request = prepare_turn(turn, config, lane=self.name, is_pooled=False)
         source = LaneSource(self._session, self.name)
         total = config.timeouts.create_total
         delivery = Delivery(source, self._sizes, request, total=total)

@@ -6,11 +6,12 @@ No report holds a key, a header, a URL with user-info, an input or an output.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pyresponses_ws.events import Event
+    from pyresponses_ws.items import Response, ResponseUsage
 
 Transport = Literal["websocket", "http"]
 #: Why a turn went over its transport. ``configured``: the option ``transport`` says so, or nothing
@@ -29,16 +30,24 @@ class TurnReport:
     only writer.
     """
 
+    #: What was asked for, and of whom; None where the request names no model.
+    model: str | None = None
+    host: str = ""
+    port: int | None = None
     transport: Transport = "websocket"
     transport_reason: TransportReason = "configured"
-    #: Number of the link, counted per client; None before a link was found.
+    #: Number of the link, counted per client; None before a link was found, and over HTTP.
     link: int | None = None
-    #: The turn went over a link that was open before it.
+    #: The turn went over a link, or over HTTP a connection, that was open before it.
     reused_link: bool = False
-    #: Seconds that the link had been open when the turn began.
+    #: Seconds that the link had been open when the turn began; None over HTTP.
     link_age: float | None = None
-    #: Time to open the link; None where an open one was used.
+    #: Time to open the link or connection; None where an open one was used.
     connect_ms: float | None = None
+    #: Time that the turn waited for a link to be free.
+    pool_wait_ms: float = 0.0
+    #: Round trip of the link's latest ping; None where none was answered yet, and over HTTP.
+    ping_ms: float | None = None
     #: Until ``response.created``.
     accepted_ms: float | None = None
     #: Until the first event of any kind.
@@ -61,12 +70,37 @@ class TurnReport:
     replayed: bool = False
     possible_duplicate_charge: bool = False
     close_code: int | None = None
+    response_id: str | None = None
+    #: The model that answered, by its own word.
+    response_model: str | None = None
+    #: The response's status (completed, incomplete, failed, ...), ``error`` after an error event;
+    #: None where the turn got no ending.
+    status: str | None = None
+    #: Class of the exception that ended the turn early.
+    error_type: str | None = None
+    #: Tokens, as the ending told them. Those of a warm-up stand apart, in ``warm_up_usage``.
+    usage: ResponseUsage | None = None
+    warm_up_usage: ResponseUsage | None = None
 
     def note_link(self, link: LinkReport, *, is_reused: bool) -> None:
         """Note the link that an attempt goes over."""
         self.link, self.reused_link = link.link, is_reused
         self.link_age = link.age if is_reused else 0.0
         self.connect_ms = None if is_reused else link.connect_ms
+
+    def note_http(self, reason: TransportReason) -> None:
+        """Note that the attempts from now on go over HTTP."""
+        self.transport, self.transport_reason = "http", reason
+        self.link = self.link_age = self.ping_ms = None
+
+    def note_ending(self, kind: str, response: Response | None) -> None:
+        """Note how the turn ended, by its terminal event."""
+        self.status = kind
+        if response is not None:
+            self.response_id, self.response_model = response.id, response.model
+            is_warm = self.input_mode == "warm"
+            self.usage = None if is_warm else response.usage
+            self.warm_up_usage = response.usage if is_warm else None
 
     def note_events(self, events: Sequence[Event], size: int, *, elapsed_ms: float) -> None:
         """Count a batch of ``size`` bytes that came ``elapsed_ms`` after the call."""
@@ -92,7 +126,10 @@ class TurnReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON, ``bytes_saved`` included."""
-        return {**asdict(self), "bytes_saved": self.bytes_saved}
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name in ("usage", "warm_up_usage"):
+            plain[name] = plain[name] and plain[name].to_dict()
+        return {**plain, "bytes_saved": self.bytes_saved}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,9 +173,9 @@ class FallbackReport:
 class RotateReport:
     """A link is replaced ahead of the server's age limit."""
 
-    #: Numbers of the two links.
+    #: Numbers of the two links; no replacement is one that the next turn opens.
     link: int
-    replacement: int
+    replacement: int | None
     #: Age in seconds of the link that goes.
     age: float
 
@@ -156,7 +193,12 @@ class ClientStats:
     #: Turns that were sent a second time, for whatever reason.
     retries: int
     reconnects: int
-    #: Bytes on the wire over all links, frame headers included.
+    #: Turns that went over HTTP, and those of them that had tried or been meant for WebSocket.
+    http_turns: int
+    fallbacks: int
+    #: Links replaced ahead of the server's age limit.
+    rotations: int
+    #: Bytes on the wire over all links and HTTP connections, headers included.
     bytes_sent: int
     bytes_received: int
 

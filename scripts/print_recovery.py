@@ -19,7 +19,7 @@ from pyresponses_ws._protocol.recovery import (
 )
 
 #: What this version has not: remedies, whose rows raise what came, and a row that never applies.
-TO_COME = {Action.HTTP, Action.REBUILD}
+TO_COME = {Action.REBUILD}
 ROWS_TO_COME = {"steering"}
 
 HEAD = """\

@@ -205,8 +205,8 @@ class Rule:
 
 
 def _is_refused(situation: Situation) -> bool:
-    """The close answered this turn's send, before anything else did."""
-    is_lost = situation.kind == "disconnect" and situation.provoked
+    """The close answered this turn's send, or came just ahead of it."""
+    is_lost = situation.kind in ("disconnect", "not_sent") and situation.provoked
     return is_lost and situation.state in (TurnState.PREPARED, TurnState.SENT)
 
 

@@ -1,4 +1,4 @@
-"""What a turn holds of the world while it runs: one mailbox, at most one link.
+"""What a turn holds of the world while it runs: one mailbox, at most one link or HTTP exchange.
 
 Only this is shared between the thread that waits for a turn, the ones that cancel it, and the
 finalizer of a turn that was dropped.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from pyresponses_ws._runtime.exchange import Exchange
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.source import LinkSource
 from pyresponses_ws._transport.base import Close
@@ -25,6 +26,9 @@ class Claim:
         self._pid = os.getpid()
         self.mailbox = links.make_mailbox()
         self.link: Link | None = None
+        self.exchange: Exchange | None = None
+        #: Opens when the turn is over; for whoever closes the client.
+        self.over = links.make_latch()
         #: Set by ``cancel``, before it wakes the waiter.
         self.is_cancelled = False
         #: The turn is over, one way or another; nothing is held any more.
@@ -32,7 +36,8 @@ class Claim:
 
     def renew(self) -> None:
         """Forget the attempt before, which was left, and get ready for another."""
-        self.link, self.mailbox = None, self._links.make_mailbox()
+        self.link = self.exchange = None
+        self.mailbox = self._links.make_mailbox()
 
     def take(self, link: Link) -> None:
         """Know the link before it is open, so that ``cancel`` can abort the opening."""
@@ -40,27 +45,51 @@ class Claim:
         if self.is_cancelled:
             link.abort(Close(reason="cancelled"))
 
+    def take_exchange(self, exchange: Exchange) -> None:
+        """Know the exchange before anything of it is sent, so that ``cancel`` can end it."""
+        self.exchange = exchange
+        if self.is_cancelled:
+            exchange.call.abort()
+
     def leave(self) -> None:
         """Give the attempt up: nothing of it reaches anybody any more. Idempotent."""
         try:
-            self._links.abandon(self.link, self.mailbox)
+            if self.exchange is not None:
+                self.exchange.leave()
+            else:
+                self._links.abandon(self.link, self.mailbox)
         except BaseException:
             # Interrupted half-way: the keeper does it whole.
             self.drop()
             raise
 
+    def finish(self) -> None:
+        """Let go of everything: the turn is over. Idempotent."""
+        self.is_over = True
+        if self.exchange is not None:
+            self.exchange.leave()
+        self._links.leave(self)
+        self.over.open()
+
     def cancel(self) -> None:
         """Wake the waiter, and have the attempt given up soon."""
         self.is_cancelled = True
-        link, mailbox = self.link, self.mailbox
+        link, mailbox, exchange = self.link, self.mailbox, self.exchange
         mailbox.cancel()
+        if exchange is not None and not self.is_over:
+            exchange.call.abort()
         if link is None or self.is_over:
             return
-        if not link.opened_at:
+        if not link.vitals.opened_at:
             link.transport.abort()
         self._links.keeper.drop(link, mailbox)
 
     def drop(self) -> None:
         """Have the attempt given up soon, unless a fork made it another process's."""
-        if not self.is_over and self.link is not None and os.getpid() == self._pid:
+        if self.is_over or os.getpid() != self._pid:
+            return
+        if self.exchange is not None:
+            self.exchange.call.abort()
+            self._links.bury(self.exchange)
+        if self.link is not None:
             self._links.keeper.drop(self.link, self.mailbox)

@@ -1,12 +1,12 @@
-"""One turn on its way: leases a link, sends, receives, and recovers by the table.
+"""One turn from the call to its ending: sends, receives, and recovers by the table.
 
-Everything here runs on the thread that waits for the turn; what others may touch is in its claim.
-Every wait is a ``Mailbox.get`` with a deadline, ended early by a letter: from the reader (events,
-or the loss of the link, which always comes) or from ``Claim.cancel``.
+Everything here runs on the thread that waits for the turn; what others may touch is in its claim,
+and how a wait ends is told in ``attempts``.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import weakref
 from collections import deque
@@ -15,11 +15,11 @@ from typing import Literal
 from pyresponses_ws._protocol.recovery import Action, Budget, Decision, Situation, decide
 from pyresponses_ws._protocol.timers import TurnTimers
 from pyresponses_ws._protocol.turn import Turn
+from pyresponses_ws._runtime.attempts import Attempts, Unsent
 from pyresponses_ws._runtime.claim import Claim
 from pyresponses_ws._runtime.clock import Empty
 from pyresponses_ws._runtime.history import HistorySizes
 from pyresponses_ws._runtime.hook import call_hook
-from pyresponses_ws._runtime.link import Link, SendError
 from pyresponses_ws._runtime.mailbox import Batch, Letter, Lost, Overflow
 from pyresponses_ws._runtime.request import TurnRequest
 from pyresponses_ws._runtime.source import LinkSource
@@ -30,13 +30,21 @@ from pyresponses_ws._runtime.verdict import (
     lost_error,
     overflow_error,
     stranded_error,
-    timeout_error,
 )
-from pyresponses_ws._transport.base import SEND_TIMED_OUT, Close
-from pyresponses_ws.errors import ClosedError, ProtocolError, TurnFacts
+from pyresponses_ws._transport.base import Close
+from pyresponses_ws.errors import (
+    ClosedError,
+    ProtocolError,
+    ResponsesWSError,
+    TurnCancelledError,
+    TurnError,
+    TurnFacts,
+)
 from pyresponses_ws.events import Event
 from pyresponses_ws.items import Response
 from pyresponses_ws.report import RetryReport, TurnReport
+
+logger = logging.getLogger("pyresponses_ws.turns")
 
 
 class Delivery:
@@ -46,21 +54,20 @@ class Delivery:
         self, links: LinkSource, sizes: HistorySizes, request: TurnRequest, *, total: float | None
     ) -> None:
         self.turn = Turn()
-        self.report = TurnReport(input_mode=request.input_mode)
+        self.report = _new_report(links, request)
         #: What other threads and the finalizer may touch.
         self.claim = Claim(links)
         self._links = links
         self._sizes = sizes
         self._request = request
         self._clock = links.clock
-        self._timeouts = links.config.timeouts
-        self._timers = TurnTimers(self._timeouts, now=self._clock.now(), total=total)
+        self._timers = TurnTimers(links.config.timeouts, now=self._clock.now(), total=total)
+        self._attempts = Attempts(links, request, self.report, self._timers, self.claim)
         self._budget = Budget()
         # The decision that another attempt carries out, until its request is out.
         self._decision: Decision | None = None
-        # The request was out once and may have run, and may be charged twice: set by a replay, and
-        # never taken back.
-        self._is_replay = self._may_charge_twice = False
+        # The request was out once and may have run: set by a replay, and never taken back.
+        self._is_replay = False
         # How the link of the newest attempt ended, as far as this turn knows.
         self._close: Close | None = None
         # Events taken from the mailbox and not handed over yet.
@@ -79,6 +86,7 @@ class Delivery:
     def start(self) -> None:
         """Hand the request to a link; returns once it is sent. Raises what ended the turn."""
         try:
+            self._attempts.route.choose()
             self._send_until_out()
         except BaseException as exc:
             self._clean_up(exc)
@@ -129,85 +137,65 @@ class Delivery:
         if not self.is_over:
             self._clean_up(None)
 
-    # --- sending ------------------------------------------------------------------------------
+    # --- sending and receiving ----------------------------------------------------------------
 
     def _send_until_out(self) -> None:
         while not self._send_once():
             pass
 
     def _send_once(self) -> bool:
-        """Try one link. False when the table says to try again."""
-        self.claim.renew()
-        self._check_given_up()
-        link = self._lease()
-        # Only now: if no link was found, the attempt before is what there is to tell.
+        """Make one attempt. False when the table says to try again."""
+        decision = self._decision
+        # What took the last link may have taken the others: only a new one is known good.
+        is_fresh = decision is not None and decision.action is not Action.RETRY
+        try:
+            outcome = self._attempts.send(is_fresh=is_fresh, on_begin=self._begin_attempt)
+        except Exception as exc:
+            error = self._judge_unsent(exc)
+            raise error from error.__cause__
+        if outcome is None:
+            self._note_out()
+            return True
+        return self._send_failed(outcome)
+
+    def _begin_attempt(self) -> None:
+        """Forget the attempt before; if none had begun, it would be what there is to tell."""
         self.turn.restart()
         self._events.clear()
         self.turn.mark_sent()
         self._close = None
-        timeout = self._timers.left(self._clock.now())
-        try:
-            self._links.send(link, self.claim.mailbox, self._request.payload, timeout=timeout)
-        except SendError as exc:
-            return self._send_failed(link, exc)
-        self._note_sent(link)
-        return True
 
-    def _lease(self) -> Link:
-        now, decision = self._clock.now(), self._decision
-        try:
-            is_reused = self._links.lease(
-                self.claim.mailbox,
-                prefer=self._request.previous_response_id,
-                # What took the last link may have taken the others: only a new one is known good.
-                is_fresh=decision is not None and decision.action is not Action.RETRY,
-                timeout=min(self._timeouts.connect, self._timers.left(now) or math.inf),
-                on_link=self.claim.take,
-            )
-        except ClosedError:
+    def _note_out(self) -> None:
+        self._decision = None
+        self.report.replayed = self._is_replay
+
+    def _judge_unsent(self, exc: Exception) -> Exception:
+        """The error for an attempt that found nothing to send on."""
+        if isinstance(exc, ClosedError):
             # Closed before the turn began: that is the caller's mistake. Later, it is the reason.
             if self.report.attempts:
-                self._check_given_up()
-            raise
-        except Exception as exc:
-            self._check_given_up()
-            if self._is_replay:
-                raise stranded_error(exc) from exc
-            raise
-        link = self.claim.link
-        assert link is not None, "a lease without an error names its link"
-        self.report.note_link(link.report(), is_reused=is_reused)
-        return link
+                self._attempts.check_given_up()
+            return exc
+        is_about_links = not isinstance(exc, TurnError)
+        return stranded_error(exc) if self._is_replay and is_about_links else exc
 
-    def _note_sent(self, link: Link) -> None:
-        report, self._decision = self.report, None
-        report.attempts += 1
-        report.bytes_sent += len(self._request.payload)
-        report.replayed = self._is_replay
-        report.possible_duplicate_charge = self._may_charge_twice
-        unsent = link.transport.unsent_bytes() or 0
-        is_head = link.is_head(self.claim.mailbox)
-        self._timers.sent(self._clock.now(), unsent=unsent, is_head=is_head)
-
-    def _send_failed(self, link: Link, exc: SendError) -> bool:
+    def _send_failed(self, outcome: Unsent | Lost) -> bool:
         """The socket would not take it. True when it is out all the same, False: try again."""
-        self._close = exc.close
-        self._check_given_up()
+        self._close = outcome.close
+        self._attempts.check_given_up()
         # The server may have answered, or said why, before it left.
         self._take_the_rest()
-        if exc.is_partial:
-            self._note_sent(link)
+        if isinstance(outcome, Lost):
+            self._note_out()
         if self.turn.ending is not None:
             self._settle()
             return True
-        if exc.is_partial:
-            self._lose(Lost(exc.close, is_provoked=True))
+        if isinstance(outcome, Lost):
+            self._lose(outcome)
         else:
             self.turn.restart()
             self._recover("not_sent", is_provoked=True)
         return False
-
-    # --- receiving ----------------------------------------------------------------------------
 
     def _receive(self) -> list[Event]:
         """Wait for events, sending again where the table says so. Raises what ends the turn.
@@ -215,13 +203,10 @@ class Delivery:
         Nothing is returned when a send has ended the turn.
         """
         while not self.is_over:
-            try:
-                letter = self.claim.mailbox.get(self._timers.deadline(self._clock.now()))
-            except Empty:
-                self._look_at_timers()
+            letter = self._attempts.wait()
+            if letter is None:
                 continue
             if type(letter) is Batch:
-                self._note_batch(letter)
                 return letter.events
             self._open_letter(letter)
             self._send_until_out()
@@ -231,43 +216,13 @@ class Delivery:
         """Raise what the letter says, or return when the turn may be sent again."""
         if isinstance(letter, Lost):
             self._close = letter.close
-        self._check_given_up()
+        self._attempts.check_given_up()
         if isinstance(letter, Lost):
             self._lose(letter)
         elif isinstance(letter, Overflow):
             raise overflow_error()
         else:
             raise cancelled_error()
-
-    def _check_given_up(self) -> None:
-        """Raise if the caller no longer wants the answer: never sent again then."""
-        if self.claim.is_cancelled or (self._links.is_closed and self.report.attempts):
-            raise cancelled_error()
-        if self._clock.now() >= self._timers.ends_at:
-            raise timeout_error("total", self._timers.ends_at - self._timers.started_at)
-
-    def _look_at_timers(self) -> None:
-        """A deadline has passed: give up, treat the link as dead, or go on waiting."""
-        link = self.claim.link
-        assert link is not None, "only a turn that was sent waits"
-        self._check_given_up()
-        phase = self._timers.expired(
-            self._clock.now(),
-            unsent=link.transport.unsent_bytes() or 0,
-            is_head=link.is_head(self.claim.mailbox),
-        )
-        if phase == "silence":
-            raise timeout_error(phase, self._timeouts.silence or 0.0)
-        if phase == "first_event":
-            self._close = Close(reason=f"no event within {self._timeouts.first_event:g} s")
-            self._recover("disconnect", is_provoked=True, is_late=True)
-            self._send_until_out()
-
-    def _note_batch(self, batch: Batch) -> None:
-        now = self._clock.now()
-        self._timers.received(now)
-        elapsed = (now - self._timers.started_at) * 1000
-        self.report.note_events(batch.events, batch.size, elapsed_ms=elapsed)
 
     # --- recovery -----------------------------------------------------------------------------
 
@@ -277,8 +232,7 @@ class Delivery:
         if isinstance(cause, ProtocolError):
             # One of its own for each turn of the link: it will carry this turn's facts.
             raise ProtocolError(str(cause), text=cause.text) from cause
-        is_late = lost.close.reason == SEND_TIMED_OUT
-        self._recover("disconnect", is_provoked=lost.is_provoked, is_late=is_late)
+        self._recover("disconnect", is_provoked=lost.is_provoked, is_late=lost.is_late)
 
     def _recover(
         self,
@@ -300,6 +254,7 @@ class Delivery:
             close_code=self._close.code if self._close is not None else None,
             provoked=is_provoked,
             seconds_since_sent=math.inf if is_late else now - self._timers.sent_at,
+            http_available=self._attempts.route.may_fall_back,
             total_left=self._timers.left(now),
         )
         config = self._links.config
@@ -309,8 +264,10 @@ class Delivery:
             self._raise(decision)
         self._decision = decision
         self._is_replay |= decision.action is Action.REPLAY
-        self._may_charge_twice |= decision.possible_duplicate_charge
+        self.report.possible_duplicate_charge |= decision.possible_duplicate_charge
         self.claim.leave()
+        if decision.action is Action.HTTP:
+            self._attempts.route.note_refusal(decision.row, self._lost_error(decision))
         attempts = self.report.attempts
         retry = RetryReport(row=decision.row, delay=decision.delay, attempts=attempts)
         call_hook(config.hooks.on_retry, retry)
@@ -320,11 +277,14 @@ class Delivery:
     def _raise(self, decision: Decision) -> None:
         if self.turn.ending is not None:
             raise ending_error(self.turn.ending)
-        assert self._close is not None, "a turn ends by an event or by its link"
-        error = lost_error(decision, self._close)
+        error = self._lost_error(decision)
         if self._is_replay and decision.error is None:
             error = stranded_error(error)
-        raise error from self._close.cause
+        raise error from error.__cause__
+
+    def _lost_error(self, decision: Decision) -> ResponsesWSError:
+        assert self._close is not None, "a turn ends by an event or by its link"
+        return lost_error(decision, self._close, is_http=self._attempts.route.is_http)
 
     def _pause(self, seconds: float) -> None:
         """Wait before the next attempt, which the table lets end before ``total`` does.
@@ -332,7 +292,7 @@ class Delivery:
         Only ``cancel`` writes to the fresh mailbox.
         """
         self.claim.renew()
-        self._check_given_up()
+        self._attempts.check_given_up()
         try:
             letter = self.claim.mailbox.get(self._clock.now() + seconds)
         except Empty:
@@ -358,13 +318,19 @@ class Delivery:
     def _end(self) -> None:
         if self.is_over:
             return
-        self.claim.is_over = True
         # Now, since Python swallows a Ctrl-C that meets a finalizer or a callback of a weak set.
         self._finalizer.detach()
-        self._links.leave(self.claim)
-        self.report.total_ms = (self._clock.now() - self._timers.started_at) * 1000
-        self._links.tally.turn_ended(attempts=self.report.attempts)
-        call_hook(self._links.config.hooks.on_turn_end, self.report)
+        link, ending = self.claim.link, self.turn.ending
+        self.claim.finish()
+        report = self.report
+        report.total_ms = (self._clock.now() - self._timers.started_at) * 1000
+        report.ping_ms = link.vitals.ping_ms if link is not None else None
+        report.response_id = self.turn.response_id
+        if ending is not None:
+            report.note_ending(ending.kind, ending.response)
+        self._links.tally.turn_ended(attempts=report.attempts)
+        _log(report)
+        call_hook(self._links.config.hooks.on_turn_end, report)
 
     def _clean_up(self, exc: BaseException | None) -> None:
         """Let go of everything after whatever ended the turn early, and tell the exception."""
@@ -382,18 +348,40 @@ class Delivery:
                 event = self._events.popleft()
                 if self.turn.ending is None:
                     self.turn.receive_event(event)
-            try:
-                letter = self.claim.mailbox.get(self._clock.now())
-            except Empty:
+            letter = self._attempts.take_arrived()
+            if letter is None:
                 return
             if type(letter) is Batch:
-                self._note_batch(letter)
                 self._events.extend(letter.events)
 
     def _set_facts(self, exc: BaseException | None) -> None:
         """Fill the attributes that every error of a turn carries."""
-        close = self._close or (self.claim.link.close if self.claim.link is not None else None)
-        self.report.close_code = close.code if close is not None else None
+        route = self._attempts.route
+        link = self.claim.link
+        close = self._close or (link.close if link is not None else None)
+        is_told = close is not None and not route.is_http
+        self.report.close_code = close.code if close is not None and is_told else None
+        self.report.error_type = type(exc).__name__ if exc is not None else None
         if isinstance(exc, TurnFacts):
             elapsed = self._clock.now() - self._timers.started_at
-            add_facts(exc, self.turn, self.report, close, elapsed=elapsed)
+            add_facts(exc, self.turn, self.report, close if is_told else None, elapsed=elapsed)
+            if route.websocket_error is not None and not isinstance(exc, TurnCancelledError):
+                exc.__cause__ = route.websocket_error
+
+
+def _new_report(links: LinkSource, request: TurnRequest) -> TurnReport:
+    config = links.config
+    return TurnReport(
+        input_mode=request.input_mode, model=request.model, host=config.host, port=config.port
+    )
+
+
+def _log(report: TurnReport) -> None:
+    logger.debug(
+        "turn over %s: %s in %.0f ms, attempts %d, events %d",
+        report.transport,
+        report.error_type or report.status,
+        report.total_ms,
+        report.attempts,
+        report.events,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import ssl
 import weakref
@@ -11,16 +12,20 @@ from functools import partial
 
 from pyresponses_ws._runtime.hook import call_hook
 from pyresponses_ws._runtime.keeper import Keeper
-from pyresponses_ws._runtime.link import Link, Owner
+from pyresponses_ws._runtime.link import Link
+from pyresponses_ws._runtime.owner import Owner
 from pyresponses_ws._runtime.reader import read
 from pyresponses_ws._runtime.tally import Tally
 from pyresponses_ws._runtime.threads import Threads
-from pyresponses_ws._transport.base import Endpoint, Transport
+from pyresponses_ws._transport.base import Endpoint, HTTPPool, Transport
 from pyresponses_ws._transport.network import make_ssl_context
 from pyresponses_ws._transport.websocket import WebSocketTransport
 from pyresponses_ws.config import ClientConfig
 from pyresponses_ws.errors import APIError, ConnectError
 from pyresponses_ws.failures import normalize_error, to_error
+from pyresponses_ws.report import RotateReport
+
+logger = logging.getLogger("pyresponses_ws.links")
 
 #: Handshake statuses by which the API itself speaks; others speak of the way to it.
 _API_STATUSES = (401, 403, 429)
@@ -35,12 +40,15 @@ class Dialer:
         self.keeper = Keeper(threads, config.timeouts)
         self.tally = Tally(threads)
         self._numbers = itertools.count(1)
+        # Guards the making of the HTTP side.
+        self._lock = threads.lock()
+        self._http: HTTPPool | None = None
         self._ssl_context = config.ssl_context
         if config.ca_bundle or config.client_cert:
             # Now, so that a file that is no certificate is reported where it was named.
             self._ssl_context = self._make_ssl_context()
 
-    def make_link(self, owner: Owner) -> Link:
+    def make_link(self, owner: Owner, *, closes_when_idle: bool) -> Link:
         """A link that is not connected yet."""
         tally, dialer = self.tally, weakref.ref(self)
 
@@ -56,6 +64,7 @@ class Dialer:
             transport=self._make_transport(),
             threads=self.threads,
             owner=owner,
+            closes_when_idle=closes_when_idle,
             on_ended=on_ended,
             wake_keeper=self.keeper.wake,
         )
@@ -71,6 +80,14 @@ class Dialer:
                 raise
             raise refusal from exc
 
+    def note_rotation(self, old: Link, new: Link | None) -> None:
+        """Count and tell that a link is replaced because of its age."""
+        self.tally.link_rotated()
+        replacement = None if new is None else new.number
+        report = RotateReport(link=old.number, replacement=replacement, age=old.vitals.age)
+        logger.debug("link %d is %.0f s old and is replaced", old.number, report.age)
+        call_hook(self.config.hooks.on_rotate, report)
+
     def _start_reader(self, link: Link, *, is_reconnect: bool) -> None:
         self.keeper.watch(link)
         self.tally.link_opened(link, is_reconnect=is_reconnect)
@@ -79,15 +96,40 @@ class Dialer:
         self.threads.start(f"reader-{link.number}", partial(read, link))
 
     def _endpoint(self) -> Endpoint:
-        if self.config.is_secure and self._ssl_context is None:
+        return self.endpoint(self.config.websocket_url)
+
+    def endpoint(self, url: str) -> Endpoint:
+        """How to reach a URL of this client's server. Raises ConfigError."""
+        is_secure = url.startswith(("wss:", "https:"))
+        if is_secure and self._ssl_context is None:
             self._ssl_context = self._make_ssl_context()
-        url = self.config.websocket_url
         return Endpoint(
             url=url,
             headers=self.config.request_headers(),
-            ssl_context=self._ssl_context if self.config.is_secure else None,
+            ssl_context=self._ssl_context if is_secure else None,
             proxy=self.config.find_proxy(url),
         )
+
+    @property
+    def http(self) -> HTTPPool:
+        """The HTTP side, made on first use: most clients never need it."""
+        with self._lock:
+            if self._http is None:
+                self._http = self._make_http()
+            return self._http
+
+    def close_http(self) -> None:
+        """Close the HTTP connections that nobody uses."""
+        with self._lock:
+            http = self._http
+        if http is not None:
+            http.close()
+
+    def _make_http(self) -> HTTPPool:
+        # Here, since requests takes longer to import than everything else.
+        from pyresponses_ws._transport.http import RequestsPool
+
+        return RequestsPool(run_with_deadline=self.threads.run_with_deadline)
 
     def _make_transport(self) -> Transport:
         factory: Callable[[], Transport] | None = self.config.transport_factory

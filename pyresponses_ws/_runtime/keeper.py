@@ -1,4 +1,4 @@
-"""The keeper thread: one per client; pings quiet links, cuts dead ones, retires dropped turns.
+"""The keeper thread: one per client; keeps links alive, and ends or replaces those that need it.
 
 It blocks on the clock only. It never waits for a lock: a link whose sender holds the socket is
 alive by that, or that sender's own timer ends it. It holds links, which hold nothing above them,
@@ -7,28 +7,33 @@ and ends when no link is left.
 
 from __future__ import annotations
 
+import logging
 import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from pyresponses_ws._protocol.upkeep import Chore, Upkeep
 from pyresponses_ws._runtime.clock import Empty
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Sink
 from pyresponses_ws._runtime.threads import Threads, Worker
-from pyresponses_ws._transport.base import Close
+from pyresponses_ws._transport.base import NORMAL_CLOSURE, Close
 from pyresponses_ws.config import Timeouts
 
+logger = logging.getLogger("pyresponses_ws.keeper")
 
-@dataclass
+#: What the peer hears when a link goes because nobody uses it.
+IDLE = Close(code=NORMAL_CLOSURE, reason="Idle")
+
+
+@dataclass(frozen=True)
 class _Watch:
-    """What the keeper knows of one link; its thread only."""
+    """A link and what it needs; the keeper's thread only."""
 
     link: Link
-    #: When the ping that still waits for an answer left.
-    pinged_at: float | None = None
-    #: Bytes that the kernel held back at the last look; while they shrink, the clocks stand still.
-    unsent: int = 0
+    upkeep: Upkeep
 
 
 class Keeper:
@@ -37,6 +42,8 @@ class Keeper:
     def __init__(self, threads: Threads, timeouts: Timeouts) -> None:
         self._clock = threads.clock
         self._timeouts = timeouts
+        # For jitter: it spreads links out and guards nothing.
+        self._rng = random.Random()
         # What to do, or None: look again.
         self._words = threads.queue()
         # Links to watch that the thread has not seen yet; guarded by the worker's lock.
@@ -56,18 +63,23 @@ class Keeper:
         """Retire a turn that nobody waits for. Only queues a word: finalizers call it."""
         self._words.put(partial(link.abandon, sink))
 
-    def say_goodbye(self, link: Link, close: Close) -> None:
-        """Close a link politely: the close frame may have to wait up to a second for room."""
-        if link.begin_goodbye(close):
+    def say_goodbye(self, link: Link, close: Close, *, if_idle: bool = False) -> bool:
+        """Close a link politely: the close frame may have to wait up to a second for room.
+
+        ``if_idle``: leave it alone if a turn runs. Returns whether a close frame is on its way.
+        """
+        if link.begin_goodbye(close, if_idle=if_idle):
             self._words.put(partial(link.writer.say_goodbye, close.code, close.reason))
-        else:
+            return True
+        if not if_idle:
             link.transport.abort()
+        return False
 
     def _run(self) -> None:
         watches: list[_Watch] = []
 
         def is_idle() -> bool:
-            watches.extend(_Watch(link) for link in self._new)
+            watches.extend(self._begin(link) for link in self._new)
             self._new.clear()
             watches[:] = [watch for watch in watches if not watch.link.is_ended]
             return not watches
@@ -84,40 +96,51 @@ class Keeper:
         if word is not None:
             word()
 
+    def _begin(self, link: Link) -> _Watch:
+        idle = self._timeouts.idle if link.closes_when_idle else None
+        upkeep = Upkeep(self._timeouts, opened_at=link.vitals.opened_at, idle=idle, rng=self._rng)
+        return _Watch(link, upkeep)
+
     def _look_at(self, watch: _Watch) -> float:
         """Do what is due for one link; returns when to look again."""
-        now, link, interval = self._clock.now(), watch.link, self._timeouts.ping_interval
-        if interval is None:
-            return math.inf
-        if watch.pinged_at is not None and link.last_received >= watch.pinged_at:
-            watch.pinged_at = None
-        if watch.pinged_at is not None:
-            return self._judge(watch, now)
-        if now < link.last_received + interval:
-            return link.last_received + interval
-        if self._is_uploading(watch) or not link.writer.ping():
-            return now + interval
-        watch.pinged_at = now
-        # Our own ping is in the queue now, and its leaving is a sign of life too.
-        watch.unsent = link.transport.unsent_bytes() or 0
-        return now + self._timeouts.ping_timeout
+        while True:
+            now, facts = self._clock.now(), watch.link.vitals.facts()
+            chore = watch.upkeep.look(now, facts)
+            if chore is Chore.NOTHING:
+                return watch.upkeep.due(now, facts)
+            if chore is Chore.PING:
+                self._ping(watch, now)
+            elif chore is Chore.CUT:
+                timeout = self._timeouts.ping_timeout
+                watch.link.abort(Close(reason=f"no answer to a ping within {timeout:g} s"))
+                return math.inf
+            elif chore is Chore.CLOSE_IDLE:
+                self._close_idle(watch, now)
+            else:
+                self._tell_owner(watch.link, chore)
 
-    def _judge(self, watch: _Watch, now: float) -> float:
-        """Cut the link if its ping has waited too long, unless an upload is draining."""
-        assert watch.pinged_at is not None
-        timeout = self._timeouts.ping_timeout
-        if self._is_uploading(watch):
-            watch.pinged_at = now
-        elif now >= watch.pinged_at + timeout:
-            watch.link.abort(Close(reason=f"no answer to a ping within {timeout:g} s"))
-        return max(now, watch.pinged_at) + timeout
+    def _ping(self, watch: _Watch, now: float) -> None:
+        link = watch.link
+        link.vitals.note_ping()
+        if link.writer.ping():
+            watch.upkeep.pinged(now, unsent=link.transport.unsent_bytes() or 0)
+        else:
+            watch.upkeep.skipped(now)
 
-    def _is_uploading(self, watch: _Watch) -> bool:
-        """Whether the peer is still taking bytes of ours: the kernel's queue has shrunk.
+    def _close_idle(self, watch: _Watch, now: float) -> None:
+        if self.say_goodbye(watch.link, IDLE, if_idle=True):
+            # The peer has the time of a ping to answer it.
+            watch.upkeep.pinged(now, unsent=0)
 
-        Pings queue behind an upload, so their answers cannot come earlier.
-        """
-        unsent = watch.link.transport.unsent_bytes() or 0
-        is_shrinking = 0 < unsent < watch.unsent
-        watch.unsent = unsent
-        return is_shrinking
+    def _tell_owner(self, link: Link, chore: Chore) -> None:
+        owner = link.owner
+        if owner is None:
+            return
+        try:
+            if chore is Chore.REPLACE:
+                owner.link_ageing(link)
+            else:
+                owner.link_expired(link)
+        except Exception:
+            # Safety net: one owner's trouble must not end the upkeep of other links.
+            logger.exception("link %d could not be replaced", link.number)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Protocol
 
 from pyresponses_ws import codec
 from pyresponses_ws._protocol.lanes import Abandonment, Lanes
@@ -22,40 +20,18 @@ from pyresponses_ws._protocol.link import (
 )
 from pyresponses_ws._protocol.machine import advance
 from pyresponses_ws._runtime.mailbox import Sink
+from pyresponses_ws._runtime.owner import Owner
+from pyresponses_ws._runtime.routing import Run, put_all, route_all
 from pyresponses_ws._runtime.threads import Threads
-from pyresponses_ws._runtime.writer import Writer
+from pyresponses_ws._runtime.vitals import Vitals
+from pyresponses_ws._runtime.writer import SendError, Writer
 from pyresponses_ws._transport.base import SEND_TIMED_OUT, Close, Endpoint, Transport
 from pyresponses_ws.errors import ClosedError, ConnectError, ConnectionLostError, ProtocolError
 from pyresponses_ws.events import Event
 from pyresponses_ws.report import LinkReport
 
-#: Who the events from an index on go to.
-_Run = tuple[tuple[Sink, ...], int]
-
 #: Seconds that a failed send waits for the reader to learn the close code.
 _VERDICT_WAIT = 1.0
-
-
-class SendError(Exception):
-    """The socket is dead. ``is_partial`` says whether a byte of the message may have left."""
-
-    def __init__(self, *, is_partial: bool, close: Close) -> None:
-        super().__init__()
-        self.is_partial = is_partial
-        self.close = close
-
-
-class Owner(Protocol):
-    """What a link tells whoever opened it; called outside locks."""
-
-    def link_opened(self, link: Link) -> None:
-        """It is connected, and its reader starts next. What this raises ends the opening."""
-
-    def link_received(self, link: Link, events: list[Event], texts: Sequence[str]) -> None:
-        """Every event in order, whosever it is, and its text. On the reader thread."""
-
-    def link_ended(self, link: Link) -> None:
-        """The link is closed; its turns know already. On the reader thread."""
 
 
 class Link:
@@ -72,6 +48,7 @@ class Link:
         transport: Transport,
         threads: Threads,
         owner: Owner,
+        closes_when_idle: bool,
         on_ended: Callable[[Link], None],
         wake_keeper: Callable[[], None],
     ) -> None:
@@ -79,16 +56,14 @@ class Link:
         self.host = host
         self.transport = transport
         self.threads = threads
+        self.closes_when_idle = closes_when_idle
         self.writer = Writer(transport, threads)
         #: Opens when the reader has ended and ``close`` is set.
         self.ended = threads.latch()
         #: How it ended; written once, by the reader, before ``ended`` opens.
         self.close: Close | None = None
-        #: Set by ``open``, on the opening thread, before anybody else sees the link.
-        self.opened_at = 0.0
-        self.connect_ms = 0.0
-        #: When anything last came; written by the reader only.
-        self.last_received = 0.0
+        #: When things happened here.
+        self.vitals = Vitals(transport, threads.clock)
         #: Id of the last response that completed here; the server still holds its state.
         #: Written by the reader only.
         self.latest_response_id: str | None = None
@@ -117,15 +92,15 @@ class Link:
         start_reader: Callable[[Link], None],
     ) -> None:
         """Connect and start the reader; whatever is raised, the link has ended then."""
-        clock = self.threads.clock
-        started = clock.now()
+        started = self.threads.clock.now()
         has_reader = False
         try:
             self.transport.connect(make_endpoint(), timeout=timeout)
-            self.opened_at = self.last_received = clock.now()
-            self.connect_ms = (self.opened_at - started) * 1000
+            self.vitals.note_open(started)
             with self._lock:
                 self._signal(LinkSignal.CONNECTED)
+                if self._lanes.is_quiet:
+                    self.vitals.note_quiet()
                 if self._state is not LinkState.OPEN:
                     raise ConnectError(f"the connection to {self.host} was closed while opening")
             if (owner := self._owner()) is not None:
@@ -145,10 +120,15 @@ class Link:
             self._verdict = self._verdict or verdict
         self.transport.abort()
 
-    def begin_goodbye(self, close: Close) -> bool:
-        """Take no more events, the link being closed by us; False when it was not open."""
+    def begin_goodbye(self, close: Close, *, if_idle: bool = False) -> bool:
+        """Take no more events, the link being closed by us; False when it was not open.
+
+        ``if_idle``: not if a turn runs either.
+        """
         with self._lock:
             was_open = self._state in CARRIES_EVENTS
+            if if_idle and not (was_open and self._lanes.is_quiet):
+                return False
             self._signal(LinkSignal.CLOSE)
             self._verdict = self._verdict or close
             return was_open
@@ -201,17 +181,32 @@ class Link:
         return LinkReport(
             link=self.number,
             host=self.host,
-            connect_ms=self.connect_ms,
-            age=max(0.0, self.threads.clock.now() - self.opened_at),
+            connect_ms=self.vitals.connect_ms,
+            age=self.vitals.age,
             close_code=close.code or None,
             close_reason=close.reason,
         )
+
+    @property
+    def owner(self) -> Owner | None:
+        """Whoever opened it, unless that is gone."""
+        return self._owner()
 
     def retire(self) -> None:
         """Take no new turn; go at once if none runs, else when the last one has ended."""
         with self._lock:
             if self._state is not LinkState.CONNECTING:
                 self._retire()
+
+    def retire_if_quiet(self) -> bool:
+        """Take no new turn from now on, unless one runs; tells whether it is so.
+
+        The socket stays until ``retire`` or ``abort``.
+        """
+        with self._lock:
+            if self._lanes.is_quiet:
+                self._signal(LinkSignal.RETIRE)
+            return self._lanes.is_quiet
 
     # --- turns --------------------------------------------------------------------------------
 
@@ -225,7 +220,7 @@ class Link:
             if self._state not in ACCEPTS_TURNS or (alone and not self._lanes.is_quiet):
                 return False
             self._lanes.begin(lane, sink)
-            self._last_sender = sink
+            self._last_sender, self.vitals.idle_since = sink, None
             return True
 
     def abandon(self, sink: Sink) -> None:
@@ -275,6 +270,8 @@ class Link:
         def withdraw() -> None:
             with self._lock:
                 self._lanes.withdraw(sink)
+                if self._lanes.is_quiet:
+                    self.vitals.note_quiet()
 
         self._send(payload, progress_timeout, timeout, before=begin, withdraw=withdraw)
 
@@ -346,42 +343,31 @@ class Link:
             raise fault
 
     def _hand_over(self, events: list[Event], texts: Sequence[str]) -> None:
-        """Put each event into its sink, in as few puts as the order allows."""
-        runs: list[_Run] = []
+        """Put each event into its sinks, in few puts. Raises ProtocolError."""
+        runs: list[Run[Sink]] = []
         try:
             with self._lock:
-                self._route(events, runs)
+                route_all(self._lanes, events, runs)
+                if self._lanes.is_quiet:
+                    self._settle(events)
+                self._retire_if_due()
         finally:
-            for (sinks, start), (_, end) in pairwise(runs):
-                for sink in sinks:
-                    sink.put(events[start:end], count_bytes(texts[start:end]))
+            put_all(runs, events, texts)
 
-    def _route(self, events: list[Event], runs: list[_Run]) -> None:
-        """Group neighbours that go to the same sinks. Requires holding _lock.
-
-        The last run, nobody's, stands where the routing ended.
-        """
-        lanes, before, end = self._lanes, None, 0
-        try:
-            for event in events:
-                sinks = lanes.route(event)
-                if sinks is not before:
-                    runs.append((sinks, end))
-                    before = sinks
-                end += 1
-        finally:
-            runs.append(((), end))
-        if lanes.is_quiet:
-            self._settle(events)
+    def _retire_if_due(self) -> None:
+        """Requires holding _lock."""
+        lanes = self._lanes
         if lanes.limit_reached or lanes.is_retiring or self._state is LinkState.RETIRING:
             self._retire()
 
     def _settle(self, events: list[Event]) -> None:
         """Note what the last turn left. Requires holding _lock."""
         self._last_sender = None
+        self.vitals.note_quiet()
         if events and events[-1].type == "response.completed":
             response = getattr(events[-1], "response", None)
             self.latest_response_id = getattr(response, "id", None)
+            self.vitals.holds_chain = getattr(response, "store", None) is False
 
     def _retire(self) -> None:
         """Take no new turn, and go when the last one has ended. Requires holding _lock."""
@@ -390,8 +376,3 @@ class Link:
             self._signal(LinkSignal.CLOSE)
             self._verdict = self._verdict or Close(reason="retired")
             self.transport.abort()
-
-
-def count_bytes(texts: Sequence[str]) -> int:
-    """Bytes of UTF-8 that the texts came in."""
-    return len("".join(texts).encode())

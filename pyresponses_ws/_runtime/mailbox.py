@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pyresponses_ws._runtime.threads import Threads
-from pyresponses_ws._transport.base import Close
+from pyresponses_ws._transport.base import SEND_TIMED_OUT, Close
 from pyresponses_ws.errors import ResponsesWSError
 from pyresponses_ws.events import Event
 
@@ -29,6 +30,13 @@ class Lost:
     close: Close
     #: The close answered this turn's own send, so its code speaks of this turn.
     is_provoked: bool
+    #: A timer ran out: the caller was promised an end by now, and no other attempt.
+    is_late: bool = False
+
+    @classmethod
+    def by(cls, close: Close, *, is_provoked: bool) -> Lost:
+        """Tell a loss by its close."""
+        return cls(close, is_provoked, is_late=close.reason == SEND_TIMED_OUT)
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ class Mailbox:
 
     def lose(self, close: Close, *, is_provoked: bool) -> None:
         """Say that the link is gone, behind everything that came before."""
-        self._queue.put(Lost(close, is_provoked))
+        self._queue.put(Lost.by(close, is_provoked=is_provoked))
 
     def cancel(self) -> None:
         """Wake the consumer. Any thread, finalizers included."""
@@ -122,3 +130,8 @@ class Mailbox:
         elif type(letter) is Overflow:
             self._is_full = False
         return letter
+
+
+def count_bytes(texts: Sequence[str]) -> int:
+    """Bytes of UTF-8 that the texts came in."""
+    return len("".join(texts).encode())

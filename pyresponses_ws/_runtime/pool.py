@@ -7,11 +7,14 @@ import weakref
 from collections.abc import Callable, Sequence
 
 from pyresponses_ws._protocol.recovery import Action
+from pyresponses_ws._runtime.breaker import WebSocketBreaker
 from pyresponses_ws._runtime.claim import Claim
 from pyresponses_ws._runtime.dialer import Dialer
 from pyresponses_ws._runtime.farewell import CLIENT_CLOSED, GOODBYE_WAIT, cut_all
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
+from pyresponses_ws._runtime.reconnector import Reconnector
+from pyresponses_ws._runtime.rotation import ROTATED, Rotation
 from pyresponses_ws._runtime.source import LinkSource
 from pyresponses_ws._transport.base import Close
 from pyresponses_ws.config import Replay
@@ -22,8 +25,12 @@ from pyresponses_ws.events import Event
 class Pool(LinkSource):
     """Leases links to turns: a ``LinkSource``, and the ``Owner`` of its links. Any thread."""
 
-    def __init__(self, dialer: Dialer) -> None:
+    def __init__(self, dialer: Dialer, reconnector: Reconnector) -> None:
         super().__init__(dialer)
+        self._reconnector = reconnector
+        self.breaker: WebSocketBreaker = WebSocketBreaker(
+            dialer.threads, reconnector, host=dialer.config.host, open_link=self.open_replacement
+        )
         # Guards what follows; never held across I/O.
         self._lock = dialer.threads.lock()
         # Open or opening, the one used last at the end.
@@ -31,11 +38,14 @@ class Pool(LinkSource):
         # Of turns that run; weak, so that a dropped turn can go.
         self._claims: weakref.WeakSet[Claim] = weakref.WeakSet()
         self._is_closed = False
-        self._finalizer = weakref.finalize(self, cut_all, os.getpid(), self._links)
+        # Of links that grow old, by their links.
+        self._rotations: dict[Link, Rotation] = {}
+        weakref.finalize(self, cut_all, os.getpid(), self._links)
+        weakref.finalize(self, reconnector.wake)
 
     @property
     def remedies(self) -> frozenset[Action]:
-        return frozenset({Action.NEW_LINK, Action.REPLAY, Action.RETRY})
+        return frozenset({Action.NEW_LINK, Action.REPLAY, Action.RETRY, Action.HTTP})
 
     @property
     def replay(self) -> Replay:
@@ -60,19 +70,30 @@ class Pool(LinkSource):
                 self._mark_used(link)
                 on_link(link)
                 return True
-        link = self.dialer.make_link(self)
+        link = self.dialer.make_link(self, closes_when_idle=True)
+        link.begin(mailbox)
+        self._open(link, timeout=timeout, on_link=on_link)
+        self._mark_used(link)
+        return False
+
+    def open_replacement(self) -> Link:
+        """Open a link that no turn waits for. Raises what opening raises. The reconnector's."""
+        link = self.dialer.make_link(self, closes_when_idle=True)
+        self._open(link, timeout=self.config.timeouts.connect, on_link=lambda link: None)
+        return link
+
+    def _open(self, link: Link, *, timeout: float, on_link: Callable[[Link], None]) -> None:
         try:
-            link.begin(mailbox)
             with self._lock:
                 self.check_open()
-                self._links.append(link)
+                # Behind the others: what is used last stays warm, and a spare is not used yet.
+                self._links.insert(0, link)
             on_link(link)
             self.dialer.open(link, timeout=timeout)
         except BaseException:
             link.abort(Close(reason="opening failed"))
             self._forget(link)
             raise
-        return False
 
     def send(self, link: Link, mailbox: Mailbox, payload: bytes, *, timeout: float | None) -> None:
         """Send on a link that is the turn's own already."""
@@ -101,6 +122,7 @@ class Pool(LinkSource):
 
     def _forget(self, link: Link) -> None:
         with self._lock:
+            self._rotations.pop(link, None)
             if link in self._links:
                 self._links.remove(link)
 
@@ -113,6 +135,7 @@ class Pool(LinkSource):
 
     def enter(self, claim: Claim) -> None:
         """Let ``close`` know of a turn that is about to begin. Raises ClosedError."""
+        self.leave_buried()
         with self._lock:
             self.check_open()
             self._claims.add(claim)
@@ -125,6 +148,7 @@ class Pool(LinkSource):
         """Take no new turn from now on."""
         with self._lock:
             self._is_closed = True
+        self.breaker.stop()
 
     def close(self, timeout: float) -> None:
         """Take no new turn, wait for running ones, then cancel what is left. Idempotent."""
@@ -143,9 +167,14 @@ class Pool(LinkSource):
         with self._lock:
             claims, links = list(self._claims), list(self._links)
         for claim in claims:
+            if claim.exchange is not None:
+                claim.over.wait(max(0.0, deadline - self.clock.now()))
+        for claim in claims:
             # An answer that has arrived whole may still be read.
             if claim.link is None or claim.link.is_running(claim.mailbox):
                 claim.cancel()
+        self.leave_buried()
+        self.dialer.close_http()
         for link in links:
             link.abort(CLIENT_CLOSED)
         for link in links:
@@ -163,3 +192,27 @@ class Pool(LinkSource):
 
     def link_ended(self, link: Link) -> None:
         self._forget(link)
+
+    def link_ageing(self, link: Link) -> None:
+        """Have a replacement opened, unless a younger link is there already."""
+        with self._lock:
+            has_younger = any(
+                each.is_open and each.vitals.opened_at > link.vitals.opened_at
+                for each in self._links
+            )
+            if has_younger or self._is_closed:
+                return
+            rotation = self._rotations[link] = Rotation(self, link, self._reconnector)
+        rotation.begin()
+
+    def swap(self, old: Link, new: Link) -> bool:
+        """Both are in the pool; turns find whichever is open."""
+        return True
+
+    def link_expired(self, link: Link) -> None:
+        """Close it, now or after the turn that runs on it."""
+        with self._lock:
+            rotation = self._rotations.get(link)
+        self.dialer.note_rotation(link, None if rotation is None else rotation.new)
+        if not self.keeper.say_goodbye(link, ROTATED, if_idle=True):
+            link.retire()

@@ -22,7 +22,7 @@ PROTOCOL_ERROR = 1002
 
 def read(link: Link) -> None:
     """Run until the link ends, then end its turns."""
-    transport, now = link.transport, link.threads.clock.now
+    transport = link.transport
     close = Close(reason="the reader failed")
     seen = 0
     try:
@@ -30,7 +30,7 @@ def read(link: Link) -> None:
             texts = transport.receive()
             if transport.bytes_received != seen:
                 seen = transport.bytes_received
-                link.last_received = now()
+                link.vitals.note_arrival()
             if texts:
                 link.deliver(texts)
             link.writer.answer_ping()

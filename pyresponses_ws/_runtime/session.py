@@ -24,10 +24,12 @@ from pyresponses_ws._protocol.machine import advance
 from pyresponses_ws._runtime.dialer import Dialer
 from pyresponses_ws._runtime.dispatcher import EVERY, Listeners
 from pyresponses_ws._runtime.farewell import GOODBYE_WAIT, cut_all
-from pyresponses_ws._runtime.link import Link, SendError, count_bytes
-from pyresponses_ws._runtime.mailbox import Discard, Mailbox
+from pyresponses_ws._runtime.link import Link
+from pyresponses_ws._runtime.mailbox import Discard, Mailbox, count_bytes
 from pyresponses_ws._runtime.reconnector import Reconnector
 from pyresponses_ws._runtime.request import encode_command
+from pyresponses_ws._runtime.rotation import ROTATED, Rotation
+from pyresponses_ws._runtime.writer import SendError
 from pyresponses_ws._transport.base import Close
 from pyresponses_ws.errors import (
     APIError,
@@ -61,11 +63,15 @@ class Session:
         self._was_opened = False
         # A link was there when ``close`` came; its end ends the dispatcher too.
         self._has_link_to_tell = False
+        # Of the current link, from some age on; and the link that it opens, in a list as above.
+        self._rotation: Rotation | None = None
+        self._spares: list[Link] = []
         # Set by ``close``; a connection that gave up still has letters to read.
         self._is_finished = False
         # Who reads which lane; None is the iteration over everything.
         self._inboxes: dict[str | None, Mailbox] = {}
-        weakref.finalize(self, cut_all, os.getpid(), self._links)
+        for links in (self._links, self._spares):
+            weakref.finalize(self, cut_all, os.getpid(), links)
         weakref.finalize(self, reconnector.wake)
 
     # --- state --------------------------------------------------------------------------------
@@ -120,7 +126,7 @@ class Session:
             raise
 
     def _open_link(self, *, is_reconnect: bool) -> None:
-        link = self.dialer.make_link(self)
+        link = self.dialer.make_link(self, closes_when_idle=False)
         with self._lock:
             if self._state is ConnectionState.CLOSED:
                 raise ClosedError("the connection was closed")
@@ -174,7 +180,17 @@ class Session:
     def send(self, command: dict[str, Any]) -> None:
         """Send one command. Raises ClosedError, RequestTooLargeError, ConnectionLostError."""
         payload = encode_command(command, max_bytes=self.dialer.config.max_request_bytes)
-        link, patience = self.current_link(), self.dialer.config.timeouts.send
+        link = self.current_link()
+        try:
+            self._send_on(link, command, payload)
+        except ClosedError:
+            # It was swapped for another between the two lines.
+            if (current := self.current_link()) is link:
+                raise
+            self._send_on(current, command, payload)
+
+    def _send_on(self, link: Link, command: dict[str, Any], payload: bytes) -> None:
+        patience = self.dialer.config.timeouts.send
         try:
             if command.get("type") == "response.create":
                 lane = command.get("stream_id")
@@ -205,6 +221,8 @@ class Session:
         with self._lock:
             if self._state is ConnectionState.CLOSED:
                 raise ClosedError("the connection was closed while it opened")
+            if link in self._spares:
+                return
             self._signal(ConnectionSignal.CONNECTED)
             self._was_opened = True
         self.listeners.tell("open", link.report())
@@ -234,9 +252,12 @@ class Session:
         close = link.close or Close()
         is_retryable = is_retryable_close(close.code)
         with self._lock:
+            if link in self._spares:
+                self._spares.remove(link)
             if link not in self._links:
                 return
             self._links.clear()
+            self._rotation = None
             was_closed = self._state is ConnectionState.CLOSED
             if not was_closed and self._state is not ConnectionState.OPEN:
                 # It never opened: whoever tried hears why.
@@ -248,6 +269,7 @@ class Session:
                 self._signal(ConnectionSignal.LOST if is_retryable else ConnectionSignal.CLOSE)
             inboxes = list(self._inboxes.values())
             delay = self._backoff.next_delay(self.rng) if is_retryable else None
+        self._cut_spares()
         self.listeners.tell("close", info)
         if was_closed:
             # The last that there is to tell; ``end_close`` left this to us.
@@ -267,6 +289,56 @@ class Session:
             # The system has no thread to give: better a connection that says so.
             self._give_up(exc)
 
+    # --- rotation: the first two on the keeper's thread, the others on the reconnector's ------
+
+    def link_ageing(self, link: Link) -> None:
+        """Have a replacement opened."""
+        with self._lock:
+            if link not in self._links or self._rotation is not None:
+                return
+            rotation = self._rotation = Rotation(self, link, self._reconnector)
+        rotation.begin()
+
+    def link_expired(self, link: Link) -> None:
+        """Have the links swapped at the end of a turn."""
+        with self._lock:
+            rotation = self._rotation if link in self._links else None
+        if rotation is not None:
+            rotation.finish()
+
+    def open_replacement(self) -> Link:
+        """Open a link beside the current one. Raises what opening raises."""
+        link = self.dialer.make_link(self, closes_when_idle=False)
+        with self._lock:
+            if self._state is not ConnectionState.OPEN:
+                raise ClosedError("the connection needs no replacement any more")
+            self._spares[:] = [link]
+        self.dialer.open(link, timeout=self.dialer.config.timeouts.connect)
+        return link
+
+    def swap(self, old: Link, new: Link) -> bool:
+        """Go on with ``new``, unless a turn runs on ``old``; whoever reads notices nothing."""
+        if not old.retire_if_quiet():
+            return False
+        with self._lock:
+            is_current = self._links == [old] and self._spares == [new]
+            if is_current:
+                self._links[:], self._rotation = [new], None
+                self._spares.clear()
+                # What the server remembered for the old link alone is gone.
+                self._latest.lose_link()
+                self._last_close = CloseInfo(code=ROTATED.code, reason="Rotated", retryable=True)
+        if is_current:
+            self.dialer.note_rotation(old, new)
+            self.listeners.tell("close", self._last_close)
+            self.listeners.tell("open", new.report())
+        self.dialer.keeper.say_goodbye(old, ROTATED)
+        return True
+
+    def _cut_spares(self) -> None:
+        for link in list(self._spares):
+            link.abort(ROTATED)
+
     # --- closing ------------------------------------------------------------------------------
 
     def begin_close(self, close: Close) -> None:
@@ -277,6 +349,7 @@ class Session:
             self._is_finished = True
             links, inboxes = list(self._links), list(self._inboxes.values())
             self._has_link_to_tell |= bool(links)
+        self._cut_spares()
         self.listeners.mute()
         for inbox in inboxes:
             inbox.cancel()

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyresponses_ws._protocol.recovery import Action
-from pyresponses_ws._runtime.clock import Clock
+from pyresponses_ws._runtime.clock import Clock, Empty
 from pyresponses_ws._runtime.dialer import Dialer
 from pyresponses_ws._runtime.keeper import Keeper
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Mailbox
 from pyresponses_ws._runtime.tally import Tally
+from pyresponses_ws._runtime.threads import Latch
 from pyresponses_ws.config import ClientConfig, Replay
 
 if TYPE_CHECKING:
+    from pyresponses_ws._runtime.breaker import WebSocketBreaker
     from pyresponses_ws._runtime.claim import Claim
+    from pyresponses_ws._runtime.exchange import Exchange
 
 
 class LinkSource(ABC):
@@ -25,6 +29,10 @@ class LinkSource(ABC):
 
     def __init__(self, dialer: Dialer) -> None:
         self.dialer = dialer
+        # Of exchanges whose turns were dropped.
+        self._buried = dialer.threads.queue()
+        #: Whether WebSocket is tried at all; None where turns have nothing else.
+        self.breaker: WebSocketBreaker | None = None
         #: For jitter: it spreads clients out and guards nothing.
         self.rng = random.Random()
 
@@ -47,6 +55,10 @@ class LinkSource(ABC):
     def make_mailbox(self) -> Mailbox:
         """A fresh mailbox on this source's clock."""
         return Mailbox(self.dialer.threads)
+
+    def make_latch(self) -> Latch:
+        """A fresh latch on this source's clock."""
+        return self.dialer.threads.latch()
 
     @property
     @abstractmethod
@@ -84,6 +96,19 @@ class LinkSource(ABC):
     @abstractmethod
     def send(self, link: Link, mailbox: Mailbox, payload: bytes, *, timeout: float | None) -> None:
         """Send the turn's request on the leased link. Raises SendError, ClosedError."""
+
+    def bury(self, exchange: Exchange) -> None:
+        """Take the HTTP exchange of a turn that was dropped; let go of it before the next turn.
+
+        Only queues it: finalizers call this.
+        """
+        self._buried.put(exchange)
+
+    def leave_buried(self) -> None:
+        """Let go of the exchanges of turns that were dropped."""
+        while not self._buried.empty():
+            with contextlib.suppress(Empty):
+                self._buried.get_nowait().leave()
 
     @abstractmethod
     def leave(self, claim: Claim) -> None:

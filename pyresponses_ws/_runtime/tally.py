@@ -14,8 +14,10 @@ class Tally:
         # Guards what follows.
         self._lock = threads.lock()
         self._links: set[Link] = set()
-        self._opened = self._turns = self._retries = self._reconnects = 0
-        # Of the links that have ended.
+        self._opened = self._turns = self._retries = self._reconnects = self._rotations = 0
+        # Turns over HTTP: running, ever, and those of them that left WebSocket.
+        self._http_running = self._http_turns = self._fallbacks = 0
+        # Of the links and HTTP calls that have ended.
         self._bytes_sent = self._bytes_received = 0
 
     def link_opened(self, link: Link, *, is_reconnect: bool) -> None:
@@ -34,6 +36,23 @@ class Tally:
             self._bytes_received += link.transport.bytes_received
             return True
 
+    def link_rotated(self) -> None:
+        with self._lock:
+            self._rotations += 1
+
+    def http_began(self, *, is_first: bool, is_fallback: bool) -> None:
+        """A request leaves over HTTP; ``is_first`` of its turn."""
+        with self._lock:
+            self._http_running += 1
+            self._http_turns += is_first
+            self._fallbacks += is_first and is_fallback
+
+    def http_ended(self, *, sent: int, received: int) -> None:
+        with self._lock:
+            self._http_running -= 1
+            self._bytes_sent += sent
+            self._bytes_received += received
+
     def turn_ended(self, *, attempts: int) -> None:
         with self._lock:
             self._turns += 1
@@ -45,10 +64,13 @@ class Tally:
             return ClientStats(
                 links=len(links),
                 links_opened=self._opened,
-                turns_running=sum(not link.is_quiet for link in links),
+                turns_running=self._http_running + sum(not link.is_quiet for link in links),
                 turns=self._turns,
                 retries=self._retries,
                 reconnects=self._reconnects,
+                http_turns=self._http_turns,
+                fallbacks=self._fallbacks,
+                rotations=self._rotations,
                 bytes_sent=self._bytes_sent + sum(x.transport.bytes_sent for x in links),
                 bytes_received=self._bytes_received
                 + sum(x.transport.bytes_received for x in links),

@@ -35,25 +35,32 @@ def add_facts(
     )
 
 
-def lost_error(decision: Decision, close: Close) -> ResponsesWSError:
-    """The error for a link that was lost, of the class that the recovery table chose."""
+def lost_error(decision: Decision, close: Close, *, is_http: bool) -> ResponsesWSError:
+    """The error for a lost link or connection, of the class that the recovery table chose."""
     reason = f": {close.reason}" if close.reason else ""
     what = f"the link was lost (close code {close.code}{reason})"
+    if is_http:
+        what = f"the HTTP connection was lost{reason}"
     if decision.error is None:
-        return ConnectionLostError(what, code=close.code, reason=close.reason)
-    if decision.error is DeliveryUnknownError:
-        what += "; whether the request ran is unknown, so it was not sent again"
+        code = None if is_http else close.code
+        error: ResponsesWSError = ConnectionLostError(what, code=code, reason=close.reason)
+    elif decision.error is DeliveryUnknownError:
+        error = decision.error(f"{what}; whether the request ran is unknown, so it was not resent")
     else:
         what += " after output had been handed over, so the request was not sent again"
-    return decision.error(what)
+        error = decision.error(what)
+    error.__cause__ = close.cause
+    return error
 
 
 def stranded_error(failure: Exception) -> DeliveryUnknownError:
     """The error for a link that was lost, when no other could be opened to send again."""
-    return DeliveryUnknownError(
+    error = DeliveryUnknownError(
         "the link was lost, and no other could be opened to send the request again "
         f"({failure}); whether it ran is unknown"
     )
+    error.__cause__ = failure
+    return error
 
 
 def ending_error(ending: Ending) -> ResponsesWSError:

@@ -26,6 +26,15 @@ _ANSWER_WAIT = 0.02
 _DISPOSE_WAIT = 5.0
 
 
+class SendError(Exception):
+    """The socket is dead. ``is_partial`` says whether a byte of the message may have left."""
+
+    def __init__(self, *, is_partial: bool, close: Close) -> None:
+        super().__init__()
+        self.is_partial = is_partial
+        self.close = close
+
+
 class Writer:
     """Sends frames over one transport. Safe for any thread, but not in a finalizer."""
 
@@ -90,7 +99,7 @@ class Writer:
     def ping(self) -> bool:
         """Send a ping if no sender holds the socket; returns whether one left. The keeper's."""
         with try_lock(self._lock) as is_free:
-            if not is_free or self._is_disposed:
+            if not is_free or self._is_disposed or self._has_said_goodbye:
                 return False
             try:
                 self._transport.ping()

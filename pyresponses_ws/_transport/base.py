@@ -77,6 +77,8 @@ class Transport(Protocol):
     #: Payload of the newest ping that waits for its pong; the reader writes it in ``receive``,
     #: whoever answers it sets it back to None first.
     pending_pong: bytes | None
+    #: Payload of the newest pong; the reader writes it, and sets it back to None.
+    last_pong: bytes | None
     #: Bytes on the wire in each direction since the connect, frame headers included.
     bytes_sent: int
     bytes_received: int

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from pyresponses_ws._transport.base import Endpoint
+from pyresponses_ws._transport.upgrade import BODY_LIMIT as BODY_LIMIT
 from pyresponses_ws._transport.upgrade import Answer
 from pyresponses_ws.errors import TEXT_LIMIT, ConnectError
 
@@ -32,6 +34,13 @@ FIXES = {
     426: _NO_WEBSOCKET,
     429: "too many requests, or no quota: try again later",
 }
+#: The same for a request, where it differs.
+HTTP_FIXES = {
+    400: "Check the request",
+    404: "No Responses API is here: check base_url",
+    405: "No Responses API is here: check base_url",
+    413: "Send less input, or refer to files by id",
+}
 
 
 def refusal(host: str, answer: Answer, secrets: Iterable[str]) -> ConnectError:
@@ -50,6 +59,38 @@ def refusal(host: str, answer: Answer, secrets: Iterable[str]) -> ConnectError:
         body=body,
         retry_after=parse_retry_after(answer.headers),
     )
+
+
+def error_frame(
+    status: int, headers: Mapping[str, str], body: bytes, endpoint: Endpoint
+) -> dict[str, Any]:
+    """Write an HTTP answer that is no success as the ``error`` frame of a WebSocket.
+
+    What speaks the API's JSON says the same on both; of anything else, a gateway's page for one,
+    the message tells status, first words and what to do.
+    """
+    secrets = secrets_of(endpoint.url, endpoint.headers)
+    text = redact(body.decode("utf-8", "replace"), secrets)
+    found = _parse_body(text)
+    error = None if found is None else found.get("error", found)
+    if not isinstance(error, dict) or not _message_of(found):
+        error = {"message": _words_of_refusal(status, headers, text, endpoint)}
+    kept = {name: headers[name] for name in ("x-request-id",) if name in headers}
+    if (wait := parse_retry_after(headers)) is not None:
+        kept["retry-after"] = str(wait)
+    return {"type": "error", "status": status, "error": error, "headers": kept}
+
+
+def _words_of_refusal(
+    status: int, headers: Mapping[str, str], text: str, endpoint: Endpoint
+) -> str:
+    host, secrets = urlsplit(endpoint.url).hostname, secrets_of(endpoint.url, endpoint.headers)
+    said = (_message_of(_parse_body(text)) or _plain_text(text))[:TEXT_LIMIT].rstrip(".")
+    if status in HTTP_FIXES:
+        fix = HTTP_FIXES[status]
+    else:
+        fix = _fix(Answer(status=status, headers=headers), secrets)
+    return f"{host} answered with HTTP {status}" + (f": {said}" if said else "") + f". {fix}"
 
 
 def secrets_of(url: str, headers: Mapping[str, str]) -> list[str]:

@@ -25,6 +25,7 @@ class _Arrival(NamedTuple):
     texts: list[str]
     size: int = 0
     ping: bytes | None = None
+    pong: bytes | None = None
     close: Close | None = None
 
 
@@ -63,6 +64,7 @@ class ScriptedTransport:
         self.closes: list[tuple[int, str]] = []
         self.is_disposed = False
         self.pending_pong: bytes | None = None
+        self.last_pong: bytes | None = None
         self.bytes_sent = 0
         self.bytes_received = 0
         #: What ``unsent_bytes`` reports.
@@ -81,7 +83,7 @@ class ScriptedTransport:
 
     def feed_pong(self) -> None:
         """Make a pong arrive."""
-        self._arrive(_Arrival([], size=2))
+        self._arrive(_Arrival([], size=2, pong=b""))
 
     def end(self, code: int = ABNORMAL_CLOSURE, reason: str = "") -> None:
         """End the link, behind everything that was fed before; 1006 is without a close frame."""
@@ -168,6 +170,8 @@ class ScriptedTransport:
         self.bytes_received += arrival.size
         if arrival.ping is not None:
             self.pending_pong = arrival.ping
+        if arrival.pong is not None:
+            self.last_pong = arrival.pong
         return arrival.texts
 
     def ping(self, payload: bytes = b"") -> None:

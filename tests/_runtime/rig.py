@@ -54,6 +54,7 @@ class Rig:
         self.client = ResponsesClient(
             options.pop("api_key", "sk-test"),
             base_url="http://localhost:9/v1",
+            transport=options.pop("transport", "websocket"),
             transport_factory=lambda: next(self._fresh),
             clock=self.clock,
             **options,

@@ -51,6 +51,7 @@ class Rigged:
             transport=self.transport,
             threads=self.threads,
             owner=self.owner,
+            closes_when_idle=False,
             on_ended=lambda link: None,
             wake_keeper=lambda: None,
         )

@@ -36,7 +36,8 @@ def authority() -> Iterator[TestAuthority]:
 def error_of_turn(base_url: str, **options: Any) -> ResponsesWSError:
     """Return what a turn with such a client raises."""
     timeouts = Timeouts(connect=CONNECT_TIMER)
-    with ResponsesClient(KEY, base_url=base_url, timeouts=timeouts, **options) as client:
+    options = {"transport": "websocket", "timeouts": timeouts, **options}
+    with ResponsesClient(KEY, base_url=base_url, **options) as client:
         return error_of(lambda: client.create(**TURN))
 
 

@@ -206,7 +206,8 @@ class ResponsesPeer:
 
     def client(self, **options: Any) -> ResponsesClient:
         """Make a client of this server."""
-        return ResponsesClient(**{"api_key": KEY, "base_url": self.base_url, **options})
+        given = {"api_key": KEY, "base_url": self.base_url, "transport": "websocket", **options}
+        return ResponsesClient(**given)
 
     # --- threads ------------------------------------------------------------------------------
 
