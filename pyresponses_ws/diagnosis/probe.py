@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import socket
 import ssl
 import sys
@@ -89,7 +88,9 @@ class Probe:
         # From here on the error says how far it got.
         findings.is_at_proxy = False
         transport = WebSocketTransport(
-            run_with_deadline=self._threads.run_with_deadline, on_socket=self.trace.note
+            run_with_deadline=self._threads.run_with_deadline,
+            on_socket=self.trace.note,
+            make_lock=self._threads.lock,
         )
         try:
             self._shake_hands(transport, endpoint)
@@ -122,8 +123,10 @@ class Probe:
 
     def _first_target(self) -> Target:
         """Return whom the first socket goes to."""
-        if self.findings.proxy is not None:
-            return Target.of_proxy(self.findings.proxy)
+        proxy = self.findings.proxy
+        return self._server() if proxy is None else Target.of_proxy(proxy)
+
+    def _server(self) -> Target:
         host = self._url.hostname or ""
         port = self._url.port or (443 if self._config.is_secure else 80)
         return Target(host=host, port=port, server_hostname=host)
@@ -202,19 +205,21 @@ class Probe:
     def _fetch_certificate(self) -> Certificate | None:
         """Shake hands once more, unverified and without a word, to see whose certificate it is."""
         self._on_step("looking at the certificate")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        target, proxy = self._certified()
+        is_at_proxy, endpoint = self.findings.is_at_proxy, self.findings.endpoint
+        target = self._first_target() if is_at_proxy else self._server()
         try:
             sock = open_socket(
                 target.host,
                 target.port,
-                ssl_context=context,
-                server_hostname=target.server_hostname,
+                ssl_context=_unverified(),
+                server_hostname=None,
                 timeout=self._config.timeouts.connect,
                 run_with_deadline=self._threads.run_with_deadline,
                 on_socket=lambda sock: None,
-                proxy=proxy,
+                proxy=None if is_at_proxy else self.findings.proxy,
+                # The way there stays verified: its proxy gets its password.
+                proxy_ssl_context=None if endpoint is None else endpoint.ssl_context,
+                make_lock=self._threads.lock,
             )
         except (ConfigError, ConnectError):
             return None
@@ -223,20 +228,14 @@ class Probe:
             trace.note(sock)
         return decode(trace.session)
 
-    def _certified(self) -> tuple[Target, Proxy | None]:
-        """Return who showed the certificate, and what to go through to get there."""
-        proxy = self.findings.proxy
-        if proxy is None or self.findings.is_at_proxy:
-            return self._first_target(), None
-        host = self._url.hostname or ""
-        target = Target(host=host, port=self._url.port or 443, server_hostname=host)
-        if proxy.scheme == "https":
-            # Its own certificate goes unverified this time too, so it gets no password.
-            proxy = dataclasses.replace(proxy, username=None, password=None)
-        return target, proxy
-
     def _now(self) -> float:
         return self._threads.clock.now()
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def decode(session: Session | None) -> Certificate | None:

@@ -22,10 +22,20 @@ _STATUSES = {
     401: "key_refused",
     404: "no_websocket",
     405: "no_websocket",
-    407: "proxy_credentials",
+    407: "gateway",
     426: "no_websocket",
     429: "rate_limited",
 }
+
+#: What a proxy says to CONNECT; any other refusal is its own will. And the codes of SOCKS for a
+#: server that it does not get through to (RFC 1928, section 6).
+_PROXY_STATUSES = {
+    407: "proxy_credentials",
+    502: "proxy_lost",
+    503: "proxy_lost",
+    504: "proxy_lost",
+}
+_SOCKS_LOST = (3, 4, 5, 6)
 
 #: What a close right after the upgrade says: 1008 comes where account or feature is not allowed,
 #: 1011 from Azure for a token of the wrong audience, 1006 stands for no close frame.
@@ -86,12 +96,21 @@ def is_api_error(error: ConnectError) -> bool:
 
 def _at_proxy(failure: Failure, status: int | None) -> str:
     if status is not None:
-        return "proxy_credentials" if status == 407 else "proxy_refuses"
+        return _PROXY_STATUSES.get(status, "proxy_refuses")
     if failure.has(ssl.SSLCertVerificationError):
         return "proxy_untrusted"
     if failure.has(TimeoutError):
         return "proxy_silent"
-    return "proxy_unreachable" if failure.has(OSError) else "proxy_refuses"
+    return "proxy_unreachable" if failure.has(OSError) else _at_socks(failure)
+
+
+def _at_socks(failure: Failure) -> str:
+    """Tell by the error of python-socks, which has a code for what the proxy said."""
+    code = getattr(failure.chain[-1], "error_code", None)
+    if code in _SOCKS_LOST:
+        return "proxy_lost"
+    is_login = "authentication" in failure.reason.lower()
+    return "proxy_credentials" if is_login else "proxy_refuses"
 
 
 def _at_tcp(failure: Failure) -> str:
@@ -122,7 +141,9 @@ def _at_upgrade(failure: Failure, error: ConnectError) -> str:
     # With TLS 1.3 a server tells only after the handshake that it wanted a certificate of ours.
     if any(_at_handshake(cause) == "client_cert_wanted" for cause in failure.tls_errors()):
         return "client_cert_wanted"
-    return "upgrade_silent" if failure.has(TimeoutError) else "upgrade_failed"
+    if failure.has(TimeoutError):
+        return "upgrade_silent"
+    return "upgrade_cut" if failure.has(OSError) else "upgrade_failed"
 
 
 def _of_status(error: ConnectError, status: int) -> str:

@@ -25,9 +25,10 @@ OK = Remedy("The WebSocket to {peer} opened and stayed open.", "Nothing needs to
 
 #: Fields: ``peer`` is host and port of the server, ``host`` its name alone, ``proxy`` and
 #: ``proxy_source`` the proxy and what names it; ``issuer``, ``hosts``, ``valid_from`` and
-#: ``valid_until`` are the certificate's; ``status`` is that of the answer, ``said`` the server's
-#: own words; ``reason`` what the system said; ``seconds`` the connect timeout, ``wait`` when to try
-#: again; ``code`` and ``closing`` of a close; ``fallback`` what ``transport`` makes of it.
+#: ``valid_until`` are the certificate's; ``status`` is that of the answer, ``answered`` the same in
+#: brackets, ``said`` the server's own words; ``reason`` what the system said; ``seconds`` the
+#: connect timeout, ``wait`` when to try again; ``code`` and ``closing`` of a close; ``fallback``
+#: what ``transport`` makes of it.
 REMEDIES: Mapping[str, Remedy] = {
     "misconfigured": Remedy(
         "The configuration cannot be used: {reason}.", "Correct what is named there."
@@ -63,12 +64,17 @@ REMEDIES: Mapping[str, Remedy] = {
         " through.",
     ),
     "proxy_credentials": Remedy(
-        "The proxy {proxy} asks for a user name and a password, or does not take these (HTTP 407).",
+        "The proxy {proxy} asks for a user name and a password, or does not take these{answered}.",
         "Put them into {proxy_source} as scheme://user:password@host:port, percent-encoded.",
     ),
     "proxy_refuses": Remedy(
-        "The proxy {proxy} refuses to connect to {peer} (HTTP {status}).",
-        "Ask whoever runs it to allow CONNECT to {peer}, or take the host out by NO_PROXY.",
+        "The proxy {proxy} does not connect to {peer}{answered}.",
+        "Ask whoever runs it to allow CONNECT to {peer}; check {proxy_source}, which names it. A"
+        " host in NO_PROXY is reached without it.",
+    ),
+    "proxy_lost": Remedy(
+        "The proxy {proxy} does not get through to {peer}{answered}.",
+        "Check base_url, and what the proxy may reach.",
     ),
     "proxy_untrusted": Remedy(
         "The certificate of the proxy {proxy} is not trusted; {issuer} issued it.",
@@ -140,6 +146,11 @@ REMEDIES: Mapping[str, Remedy] = {
     "upgrade_silent": Remedy(
         "{peer} took the request for a WebSocket and never answered it.",
         "A proxy or gateway on the way may hold WebSockets back. {fallback}",
+    ),
+    "upgrade_cut": Remedy(
+        "{peer} cut the connection at the request for a WebSocket: {reason}.",
+        "A firewall or gateway on the way may end WebSockets so, and a server that wants a client"
+        " certificate (client_cert). {fallback}",
     ),
     "upgrade_failed": Remedy(
         "The WebSocket upgrade at {peer} failed: {reason}.",

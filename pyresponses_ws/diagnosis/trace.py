@@ -20,8 +20,6 @@ class Mark(NamedTuple):
     #: Seconds on the clock of the trace.
     at: float
     state: State
-    #: Tells sockets apart, that of TLS from that of TCP below it too.
-    number: int
 
 
 class Session(NamedTuple):
@@ -42,49 +40,46 @@ class Trace:
         self.sock: socket.socket | None = None
         #: Address of the peer that answered.
         self.address: str | None = None
+        # The latest socket that was connected.
+        self._connected: socket.socket | None = None
         #: The latest TLS session.
         self.session: Session | None = None
-        # In the order of their first mark.
-        self._socks: list[socket.socket] = []
 
     def note(self, sock: socket.socket) -> None:
         """Take a look at a socket; see ``on_socket`` of a transport."""
-        if not any(sock is known for known in self._socks):
-            self._socks.append(sock)
-        number = next(n for n, known in enumerate(self._socks) if sock is known)
         self.sock = sock
-        self.marks.append(Mark(self._now(), self._state_of(sock), number))
+        self.marks.append(Mark(self._now(), self._state_of(sock)))
 
     def _state_of(self, sock: Any) -> State:
         # A look-up is woken by a pair of sockets, whose family reaches no server.
         if sock.family not in (socket.AF_INET, socket.AF_INET6):
             return "waker"
-        try:
+        with contextlib.suppress(OSError):
             self.address = sock.getpeername()[0]
-        except OSError:
-            return "connecting"
+            self._connected = sock
         if not hasattr(sock, "getpeercert"):
-            return "connected"
-        with contextlib.suppress(ValueError, OSError):  # the handshake is still to come
+            # One that was connected stays so, whatever its peer has done since.
+            return "connected" if sock is self._connected else "connecting"
+        # The handshake may be still to come, or the first layer of TLS.
+        with contextlib.suppress(ValueError, OSError, IndexError):
             self.session = Session(sock.version(), sock.getpeercert(binary_form=True) or b"")
         return "tls"
 
 
 def time_stages(
-    marks: list[Mark], stage: Stage, *, end: float, proxy_scheme: str | None
+    marks: list[Mark], stage: Stage, *, end: float, proxy_scheme: str | None, is_secure: bool
 ) -> dict[str, float]:
     """Return the milliseconds of each stage from the first socket to ``end``.
 
-    ``stage`` is the last one that the connect reached.
+    ``stage`` is the last one that the connect reached; ``is_secure`` says that TLS is one of them.
     """
     starts = _starts([mark for mark in marks if mark.state != "waker"], proxy_scheme)
-    reached = STAGES.index(stage)
-    entered = [name for name in STAGES[: reached + 1] if name in starts]
-    moments = [starts[name] for name in entered] + [end]
-    return {
-        name: (after - before) * 1000
-        for name, before, after in zip(entered, moments, moments[1:], strict=False)
-    }
+    left_out = set() if is_secure else {"tls"}
+    reached = STAGES[: STAGES.index(stage) + 1]
+    entered = [name for name in reached if name in starts and name not in left_out]
+    moments = [*(starts[name] for name in entered), end]
+    spans = zip(entered, moments, moments[1:], strict=False)
+    return {name: (after - before) * 1000 for name, before, after in spans}
 
 
 def _starts(marks: list[Mark], proxy_scheme: str | None) -> dict[Stage, float]:
@@ -93,14 +88,15 @@ def _starts(marks: list[Mark], proxy_scheme: str | None) -> dict[Stage, float]:
     if not marks:
         return starts
     starts["tcp"] = marks[0].at
-    connected = [mark for mark in marks if mark.state != "connecting"]
-    if proxy_scheme and connected:
-        starts["proxy"] = connected[0].at
-    # Before an https:// proxy, the first TLS is that of the proxy.
-    sessions = list(dict.fromkeys(mark.number for mark in marks if mark.state == "tls"))
-    own = sessions[1:] if proxy_scheme == "https" else sessions
+    connected = [mark.at for mark in marks if mark.state != "connecting"]
+    if not connected:
+        return starts
+    if proxy_scheme is not None:
+        starts["proxy"] = connected[0]
+    tls = [mark.at for mark in marks if mark.state == "tls"]
+    # The first TLS with an https:// proxy is its own; the next look is at the open tunnel.
+    own = tls[1:] if proxy_scheme == "https" else tls
     if own:
-        starts["tls"] = next(mark.at for mark in marks if mark.number == own[0])
-    if connected:
-        starts["upgrade"] = marks[-1].at
+        starts["tls"] = own[0]
+    starts["upgrade"] = connected[-1]
     return starts

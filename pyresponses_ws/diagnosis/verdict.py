@@ -39,7 +39,7 @@ def conclude(
         advice=_fill(remedy.advice, words),
         error=None if error is None else strike_out(str(error)),
         address=trace.address,
-        timings=_timings(findings, trace),
+        timings=_timings(findings, trace, config),
         **fields,
     )
 
@@ -90,11 +90,13 @@ def _tls(findings: Findings, trace: Trace, config: ClientConfig) -> TLSFacts | N
     return tls_facts(certificate, version=trace.session.version, is_trusted=is_trusted)
 
 
-def _timings(findings: Findings, trace: Trace) -> dict[str, float]:
-    timings = {} if findings.look_up_ms is None else {"dns": findings.look_up_ms}
-    scheme = None if findings.proxy is None else findings.proxy.scheme
-    return timings | time_stages(
-        trace.marks, findings.stage, end=findings.handshake_end, proxy_scheme=scheme
+def _timings(findings: Findings, trace: Trace, config: ClientConfig) -> dict[str, float]:
+    return ({} if findings.look_up_ms is None else {"dns": findings.look_up_ms}) | time_stages(
+        trace.marks,
+        findings.stage,
+        end=findings.handshake_end,
+        proxy_scheme=None if findings.proxy is None else findings.proxy.scheme,
+        is_secure=config.is_secure,
     )
 
 
@@ -113,6 +115,7 @@ def _words(
         "proxy_source": str(facts["proxy_source"]),
         **_certificate_words(tls),
         "status": str(facts["status"]),
+        "answered": "" if facts["status"] is None else f" (HTTP {facts['status']})",
         "said": strike_out(_said(failure.error)) if failure else "",
         "reason": strike_out(failure.reason).rstrip(".") if failure else "",
         "seconds": f"{config.timeouts.connect:g}",

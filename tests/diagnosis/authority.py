@@ -29,12 +29,12 @@ class Authority:
         *hosts: str,
         years: tuple[int, int] = (2020, 2090),
         asks_client: bool = False,
+        name: str | None = None,
     ) -> ssl.SSLContext:
         """Make the context of a server on loopback, or of another host."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.certificate(*(hosts or ("127.0.0.1", "localhost")), years=years).configure_cert(
-            context
-        )
+        whom = hosts or ("127.0.0.1", "localhost")
+        self.certificate(*whom, years=years, name=name).configure_cert(context)
         if asks_client:
             self._authority.configure_trust(context)
             context.verify_mode = ssl.CERT_REQUIRED

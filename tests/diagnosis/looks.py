@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 from pyresponses_ws._runtime.threads import Threads
 from pyresponses_ws.config import ClientConfig, Timeouts
 from pyresponses_ws.diagnosis import Diagnosis, diagnose
+from tests.support.raw_server import Peer, close_frame
 
 KEY = "sk-canary-key"
 HEADER = "canary-header"
@@ -16,6 +18,14 @@ USER = "canary-user"
 PASSWORD = "canary-password"
 #: None of these may ever be in a diagnosis.
 CANARIES = (KEY, HEADER, QUERY, USER, PASSWORD)
+
+
+def stay(peer: Peer) -> None:
+    """Accept, say nothing, and answer the client's goodbye."""
+    peer.accept()
+    with contextlib.suppress(EOFError, OSError):
+        peer.read_frame()
+        peer.send(close_frame(1000))
 
 
 def look(url: str, *, watch: float = 0.05, is_anonymous: bool = False, **options: Any) -> Diagnosis:

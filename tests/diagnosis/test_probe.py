@@ -16,7 +16,7 @@ from pyresponses_ws.diagnosis import diagnose
 from pyresponses_ws.errors import ConfigError, ConnectError
 from tests._transport.scripts import answering
 from tests.diagnosis.authority import Authority
-from tests.diagnosis.looks import HEADER, KEY, QUERY, look
+from tests.diagnosis.looks import HEADER, KEY, QUERY, look, stay
 from tests.support.raw_server import CLOSE, TEXT, Peer, RawServer, close_frame, frame
 
 
@@ -37,12 +37,6 @@ def dead_url() -> Iterator[str]:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{reserved.getsockname()[1]}/v1"
-
-
-def stay(peer: Peer) -> None:
-    """Accept, and then say nothing."""
-    peer.accept()
-    peer.read_to_end()
 
 
 # --- what is fine ---------------------------------------------------------------------------------
@@ -230,12 +224,12 @@ def test_tls_that_is_cut() -> None:
 def test_a_server_that_wants_a_client_certificate(
     authority: Authority, version: ssl.TLSVersion
 ) -> None:
-    """TLS 1.2 says so in the handshake, TLS 1.3 only behind it."""
+    """TLS 1.2 says so in the handshake, TLS 1.3 behind it, if it is heard before the end."""
     context = authority.server_context(asks_client=True)
     context.maximum_version = version
-    with RawServer(Peer.accept, tls=context) as server:
+    with RawServer(stay, tls=context) as server:
         found = look(server.url, ssl_context=authority.client_context())
-    assert found.problem in ("client_cert_wanted", "tls_failed")
+    assert found.problem in ("client_cert_wanted", "tls_failed", "upgrade_cut")
     assert "client_cert" in found.advice
 
 
@@ -253,7 +247,7 @@ def test_a_server_that_wants_a_client_certificate(
         ("200 OK", "<html>welcome</html>", "gateway"),
         ("404 Not Found", api_error("Invalid URL"), "no_websocket"),
         ("405 Method Not Allowed", "", "no_websocket"),
-        ("407 Proxy Authentication Required", "", "proxy_credentials"),
+        ("407 Proxy Authentication Required", "", "gateway"),
         ("426 Upgrade Required", "", "no_websocket"),
         ("429 Too Many Requests", api_error("slow down"), "rate_limited"),
         ("500 Internal Server Error", "oops", "server_failed"),
@@ -308,6 +302,18 @@ def test_an_upgrade_that_is_never_answered() -> None:
     with RawServer(Peer.read_to_end) as server:
         found = look(server.url, connect=0.2)
     assert (found.stage, found.problem) == ("upgrade", "upgrade_silent")
+
+
+def test_an_upgrade_that_is_cut() -> None:
+    """As by a firewall that knows what the request is for."""
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.reset()
+
+    with RawServer(script, lingers=False) as server:
+        found = look(server.url)
+    assert (found.stage, found.problem) == ("upgrade", "upgrade_cut")
 
 
 def test_an_answer_that_is_not_http() -> None:
