@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import queue
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -13,6 +14,7 @@ from pyresponses_ws._transport.base import Close, Endpoint, TransportClosed
 from pyresponses_ws._transport.websocket import WebSocketTransport
 from tests.support.raw_server import RawServer
 from tests.support.tls import TestAuthority
+from tests.support.tunnels import TunnelProxy
 
 T = TypeVar("T")
 
@@ -63,7 +65,9 @@ def make_transport() -> Iterator[Callable[..., WebSocketTransport]]:
     def make(*, max_message_bytes: int | None = None) -> WebSocketTransport:
         made.append(
             WebSocketTransport(
-                run_with_deadline=run_with_deadline, max_message_bytes=max_message_bytes
+                run_with_deadline=run_with_deadline,
+                max_message_bytes=max_message_bytes,
+                make_lock=threading.Lock,
             )
         )
         return made[-1]
@@ -86,3 +90,24 @@ def connect(
         return transport
 
     return connect
+
+
+@pytest.fixture(params=["http", "https"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def make_proxy(scheme: str, authority: TestAuthority) -> Callable[..., TunnelProxy]:
+    """Make proxies of each kind."""
+
+    def make(*doors: Any, **options: Any) -> TunnelProxy:
+        tls = authority.server_context() if scheme == "https" else None
+        return TunnelProxy(*doors, tls=tls, **options)
+
+    return make
+
+
+@pytest.fixture
+def context(authority: TestAuthority) -> ssl.SSLContext:
+    return authority.client_context()
