@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import socket
 import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
 
+from pyresponses_ws._runtime.dialer import Dialer
 from pyresponses_ws._runtime.threads import Threads
 from pyresponses_ws._transport.base import NORMAL_CLOSURE, Close, Endpoint, TransportClosed
-from pyresponses_ws._transport.network import make_ssl_context, open_socket
+from pyresponses_ws._transport.network import open_socket
 from pyresponses_ws._transport.target import Target, as_connect_error
 from pyresponses_ws._transport.websocket import WebSocketTransport
 from pyresponses_ws.config import ClientConfig
@@ -66,7 +67,6 @@ class Probe:
         self._threads = threads
         self._is_anonymous = is_anonymous
         self._on_step = on_step
-        self._url: SplitResult = urlsplit(config.websocket_url)
         # What the caller is handling; see Failure.
         self._around = sys.exc_info()[1]
         self.trace = Trace(threads.clock.now)
@@ -101,25 +101,20 @@ class Probe:
 
     def _make_endpoint(self) -> Endpoint:
         """Build what the client would. Raises ConfigError."""
-        config = self._config
-        url = config.websocket_url
-        headers = self._make_headers()
-        context = config.ssl_context if config.is_secure else None
-        if config.is_secure and context is None:
-            context = make_ssl_context(ca_bundle=config.ca_bundle, client_cert=config.client_cert)
-        proxy = config.find_proxy(url)
-        return Endpoint(url=url, headers=headers, ssl_context=context, proxy=proxy)
+        config = dataclasses.replace(self._config, api_key=self._ask_key())
+        endpoint = Dialer(config, self._threads).endpoint(config.websocket_url)
+        if not self._is_anonymous or "authorization" in map(str.lower, config.headers):
+            return endpoint
+        headers = {k: v for k, v in endpoint.headers.items() if k.lower() != "authorization"}
+        return dataclasses.replace(endpoint, headers=headers)
 
-    def _make_headers(self) -> dict[str, str]:
+    def _ask_key(self) -> str:
         try:
-            headers = self._config.request_headers()
+            return self._config.current_api_key()
         except ConfigError:
             raise
-        except Exception as exc:  # of a callable that gives the key; its text may hold anything
+        except Exception as exc:  # of the user's callable; what it says may hold anything
             raise ConfigError(f"asking api_key for the key raised {type(exc).__name__}") from None
-        if self._is_anonymous and "authorization" not in map(str.lower, self._config.headers):
-            del headers["Authorization"]
-        return headers
 
     def _first_target(self) -> Target:
         """Return whom the first socket goes to."""
@@ -127,9 +122,8 @@ class Probe:
         return self._server() if proxy is None else Target.of_proxy(proxy)
 
     def _server(self) -> Target:
-        host = self._url.hostname or ""
-        port = self._url.port or (443 if self._config.is_secure else 80)
-        return Target(host=host, port=port, server_hostname=host)
+        host = self._config.host
+        return Target(host=host, port=self._config.port, server_hostname=host)
 
     def _look_up(self, target: Target) -> None:
         """Note the addresses of a host. Raises ConnectError."""
@@ -149,7 +143,7 @@ class Probe:
 
     def _shake_hands(self, transport: WebSocketTransport, endpoint: Endpoint) -> None:
         by_way = "" if endpoint.proxy is None else f" by way of {endpoint.proxy}"
-        self._on_step(f"connecting to {self._url.netloc}{by_way}")
+        self._on_step(f"connecting to {self._server()}{by_way}")
         try:
             transport.connect(endpoint, timeout=self._config.timeouts.connect)
         finally:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pyresponses_ws._transport.refusal import redact, secrets_of
+from pyresponses_ws._transport.target import Target
 from pyresponses_ws.config import ClientConfig
 from pyresponses_ws.diagnosis.certificate import printable
 from pyresponses_ws.diagnosis.facts import Diagnosis, TLSFacts, tls_facts
@@ -109,7 +110,7 @@ def _words(
     """Return what the braces of a remedy stand for; see there."""
     failure, tls = findings.failure, facts["tls"]
     return {
-        "peer": peer_of(config),
+        "peer": _peer_of(config),
         "host": config.host,
         "proxy": str(facts["proxy"]),
         "proxy_source": str(facts["proxy_source"]),
@@ -140,11 +141,9 @@ def _fill(template: str, words: Mapping[str, str]) -> str:
     return template.format_map(words).strip()
 
 
-def peer_of(config: ClientConfig) -> str:
+def _peer_of(config: ClientConfig) -> str:
     """Return host and port of the server."""
-    host = f"[{config.host}]" if ":" in config.host else config.host
-    port = urlsplit(config.websocket_url).port or (443 if config.is_secure else 80)
-    return f"{host}:{port}"
+    return str(Target(host=config.host, port=config.port, server_hostname=config.host))
 
 
 def _said(error: Exception) -> str:
