@@ -1,0 +1,1 @@
+"""Random faults, schedules and callers, replayed exactly by a seed; see docs/simulation.md."""

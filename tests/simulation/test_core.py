@@ -1,0 +1,18 @@
+"""The pure core keeps its promises over 100,000 turns of random faults."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.core import World
+
+#: Together 100,000 turns.
+SEEDS, TURNS = 50, 2_000
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_the_core_keeps_its_promises(seed: int) -> None:
+    """One ending a turn, no reply shifted, nothing shown or run twice, no timer outlived."""
+    world = World(seed, TURNS)
+    world.run()
+    assert world.outcomes["completed"] > TURNS / 4
