@@ -12,9 +12,8 @@ from pyresponses_ws._transport.http_adapter import Head, Passing, exchange
 from pyresponses_ws._transport.http_body import Body, BodyError, make_body
 from pyresponses_ws._transport.http_idle import IdleSocket, IdleSockets, expiry
 from pyresponses_ws._transport.http_origin import origin_of
-from pyresponses_ws._transport.http_wire import Wire, lost
+from pyresponses_ws._transport.http_wire import Wire, count_held, lost
 from pyresponses_ws._transport.network import open_socket
-from pyresponses_ws._transport.patience import count_unsent
 from pyresponses_ws._transport.upgrade import check_headers
 from pyresponses_ws.errors import (
     ClosedError,
@@ -161,6 +160,8 @@ class RequestsCall:
                 run_with_deadline=self._run_with_deadline,
                 on_socket=self._watch,
                 proxy=origin.proxy,
+                # One thread uses the socket of a call; abort() stays outside of TLS.
+                make_lock=contextlib.nullcontext,
             )
         except Passing as passing:
             failure = passing.error
@@ -212,9 +213,9 @@ class RequestsCall:
         return b""
 
     def unsent_bytes(self) -> int | None:
-        """Return the bytes that the kernel still holds back; see HTTPCall."""
+        """Return the bytes of the request that have not left yet; see HTTPCall."""
         sock = self._sock
-        return None if sock is None else count_unsent(sock)
+        return None if sock is None else count_held(sock)
 
     def abort(self) -> None:
         """Shut the socket down under everybody; see HTTPCall.

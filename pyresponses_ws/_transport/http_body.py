@@ -14,7 +14,6 @@ _HEADER = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?(\r\n)")
 #: Has zlib recognise the headers of gzip and zlib by itself.
 _ANY_HEADER = 32 + zlib.MAX_WBITS
 _IDENTITY = ("", "identity")
-_DEFLATED = ("gzip", "x-gzip", "deflate")
 
 
 class BodyError(Exception):
@@ -119,7 +118,10 @@ class ChunkedBody:
 
 
 class InflatedBody:
-    """A body that was compressed, which we ask nobody to do, and some gateways do nevertheless."""
+    """A body that was compressed, which we ask nobody to do, and some gateways do nevertheless.
+
+    Only gzip and deflate can be undone; of any other, brotli for one, the first bytes are refused.
+    """
 
     def __init__(self, body: Body) -> None:
         self._body = body
@@ -134,21 +136,17 @@ class InflatedBody:
         try:
             return self._inflater.decompress(content)
         except zlib.error as exc:
-            raise BodyError("the answer is not compressed as its headers say") from exc
+            raise BodyError("the answer is compressed, and not by gzip or deflate") from exc
 
 
 def make_body(headers: Mapping[str, str], *, is_chunked: bool, length: int | None) -> Body:
-    """Make what reads the body of an answer with these headers. Raises BodyError.
+    """Make what reads the body of an answer with these headers.
 
     ``length`` counts where the body is not chunked; None: until the connection ends.
     """
     body: Body = ChunkedBody() if is_chunked else SizedBody(length)
     encoding = headers.get("content-encoding", "").strip().lower()
-    if encoding in _IDENTITY:
-        return body
-    if encoding in _DEFLATED:
-        return InflatedBody(body)
-    raise BodyError("the answer is compressed in a way that nobody asked for")
+    return body if encoding in _IDENTITY else InflatedBody(body)
 
 
 def _bounded(line: bytes) -> bytes:

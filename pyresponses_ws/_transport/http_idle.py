@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import socket
-import ssl
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 
 from pyresponses_ws._transport.http_body import Body, BodyError
 from pyresponses_ws._transport.http_origin import Origin
+from pyresponses_ws._transport.http_wire import is_nothing_yet
 
 #: Seconds after which a connection is not used again. Proxies commonly end one after 60, and one
 #: that ends just while a request leaves costs that request its certainty.
@@ -46,9 +46,9 @@ class IdleSocket:
         try:
             self.sock.settimeout(0)
             self._read_late()
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return self.body.is_complete and not self.body.has_excess
-        except (OSError, BodyError):
+        except OSError as exc:
+            return is_nothing_yet(exc) and self.body.is_complete and not self.body.has_excess
+        except BodyError:
             pass
         return False
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from pyresponses_ws._transport.base import ABNORMAL_CLOSURE, SEND_TIMED_OUT, Check
 from pyresponses_ws._transport.patience import Patience, count_unsent
+from pyresponses_ws._transport.tls_stack import TLSStack
 from pyresponses_ws.errors import ConnectionLostError
 
 #: Seconds of one wait, and between two checks where bytes keep coming: together the half second
@@ -24,6 +25,7 @@ SLICE_SIZE = 64 * 1024
 HEAD_LIMIT = 64 * 1024
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _HTTP = b"HTTP/1."
 #: Where the status begins in a head, and what one begins with that wants no more of the request.
 _STATUS_AT = len("HTTP/1.1 ")
@@ -93,9 +95,9 @@ class Wire:
             try:
                 count = self._sock.send(piece)
             except OSError as exc:
-                is_exact = is_exact and not (is_tls and _is_timeout(exc))
+                is_exact = is_exact and not (is_tls and is_nothing_yet(exc))
                 owner.bytes_sent = sent if is_exact else sent + 1
-                if not _is_timeout(exc):
+                if not is_nothing_yet(exc):
                     raise self._cut_by(f"sending failed: {exc}") from exc
                 self._wait_for_room(patience)
                 continue
@@ -121,10 +123,9 @@ class Wire:
         self._sock.settimeout(0)
         try:
             self._keep(self._sock.recv(READ_SIZE))
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass
         except OSError as exc:
-            raise self._cut_by(f"sending failed: {exc}") from exc
+            if not is_nothing_yet(exc):
+                raise self._cut_by(f"sending failed: {exc}") from exc
         finally:
             self._sock.settimeout(WAIT)
         if self._received[_STATUS_AT : _STATUS_AT + 1] in _REFUSALS:
@@ -171,7 +172,7 @@ class Wire:
             try:
                 data = self._sock.recv(READ_SIZE)
             except OSError as exc:
-                if not _is_timeout(exc):
+                if not is_nothing_yet(exc):
                     raise lost(self._end_or(f"receiving failed: {exc}")) from exc
                 self._run_check()
                 continue
@@ -207,10 +208,23 @@ class Wire:
         return self._owner.bytes_sent > 0
 
     def unsent_bytes(self) -> int | None:
-        """Return the bytes that the kernel still holds back, or None where it cannot tell."""
-        return count_unsent(self._sock)
+        """Return the bytes that have not left yet, or None where the kernel cannot tell."""
+        return count_held(self._sock)
 
 
-def _is_timeout(exc: OSError) -> bool:
-    """Tell "nothing yet" from ETIMEDOUT, by which the kernel says that the peer is gone."""
-    return isinstance(exc, TimeoutError) and exc.errno is None
+def count_held(sock: socket.socket) -> int | None:
+    """Return the bytes that have not left yet, or None where the kernel cannot tell."""
+    held = count_unsent(sock)
+    if held is not None and isinstance(sock, TLSStack):
+        held += sock.pending_bytes
+    return held
+
+
+def is_nothing_yet(exc: OSError) -> bool:
+    """Tell a wait that was too short from a failure.
+
+    ETIMEDOUT, by which the kernel says that the peer is gone, is a TimeoutError too.
+    """
+    if isinstance(exc, TimeoutError):
+        return exc.errno is None
+    return isinstance(exc, _NOTHING_YET)
