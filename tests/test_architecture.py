@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "_transport": WORDS,
     "_runtime": CORE | {"_transport"},
     **dict.fromkeys(FACE, RUNTIME | FACE),
+    "otel": WORDS,
     "server": CORE,
     "testing": RUNTIME | FACE | {"server"},
     "cli": RUNTIME | FACE | {"server", "testing", ""},
@@ -59,6 +60,7 @@ DOORS = {
     "yaml": ("server/engines/",),
     "rich": ("cli/",),
     "openai": (),
+    "opentelemetry": ("otel.py",),
     "asyncio": tuple(
         f"server/{name}.py"
         for name in ("app", "sse", "serve", "peer", "pump", "protocols", "transport")
