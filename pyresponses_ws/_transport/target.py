@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pyresponses_ws.errors import ConnectError
+from pyresponses_ws.errors import ConfigError, ConnectError
 from pyresponses_ws.proxies import Proxy
 
 #: What each stage is in the middle of a sentence.
@@ -58,6 +58,8 @@ def as_connect_error(target: Target, stage: str) -> Iterator[None]:
     """
     try:
         yield
+    except ConfigError:  # a ValueError too, and in words already
+        raise
     except (OSError, ValueError) as exc:  # ValueError: a name that no encoding takes
         told = "proxy" if target.is_proxy else stage
         raise ConnectError(_explain(target, stage, exc), stage=told) from exc
@@ -70,7 +72,7 @@ def _explain(target: Target, stage: str, exc: Exception) -> str:
             f"the certificate of {target} is not trusted: {exc.verify_message}. For a private"
             " authority give ca_bundle, or set SSL_CERT_FILE"
         )
-    if isinstance(exc, ssl.SSLError) and exc.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
+    if getattr(exc, "reason", None) in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
         return f"{target} does not speak TLS: check scheme and port of {target.source}"
     if isinstance(exc, TimeoutError):
         return f"{_DOING[stage]} {target} took longer than the connect timeout allows"

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from pyresponses_ws._transport.answer import HEAD_LIMIT, NotHTTPError, parse_head
+from pyresponses_ws._transport.answer import HEAD_LIMIT, NotHTTPError
 from pyresponses_ws._transport.deadline import Deadline
 from pyresponses_ws._transport.upgrade import UpgradeSocket, add_headers, check_headers
 from pyresponses_ws.errors import ConfigError
@@ -157,17 +157,3 @@ def test_head_is_bounded() -> None:
 def test_wait_for_an_answer_ends_at_the_deadline() -> None:
     """A server that accepts and says nothing does not hold us."""
     assert isinstance(answer_to(timeout=0.05, ends=False)[1], TimeoutError)
-
-
-@pytest.mark.parametrize(
-    "line", ["HTTP/2 101", "HTTP/1.1 1x1 OK", "HTTP/1.1", "", "HTTP/1.1 099 -"]
-)
-def test_status_line_must_be_that_of_http_1(line: str) -> None:
-    """Anything else opens no WebSocket."""
-    with pytest.raises(NotHTTPError):
-        parse_head(line)
-
-
-def test_repeated_headers_are_joined() -> None:
-    """As HTTP defines it; a line without colon counts as a name without value."""
-    assert parse_head("HTTP/1.1 200\r\nA: 1\r\na:2\r\nodd") == (200, {"a": "1, 2", "odd": ""})
