@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from pathlib import Path
+from typing import Any
 
 from pyresponses_ws.errors import ConfigError
 
@@ -26,11 +26,13 @@ def make_ssl_context(
     one, SSL_CERT_FILE and SSL_CERT_DIR; without these, REQUESTS_CA_BUNDLE; without any, what the
     system trusts, or certifi's list where the system has none.
 
-    Raises ConfigError, naming option and path, for a file that is missing or cannot be used.
+    Raises ConfigError, naming option and path, for a file that is missing or cannot be used; a
+    certificate or key that was given where its path belongs is not shown.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    sources = [("ca_bundle", os.fspath(ca_bundle))] if ca_bundle else _sources_of_environment()
+    given = ca_bundle is not None
+    sources = [("ca_bundle", ca_bundle)] if given else _sources_of_environment()
     for option, path in sources:
         _trust(context, option, path)
     if not sources:
@@ -56,17 +58,31 @@ def _sources_of_environment() -> list[tuple[str, str]]:
     return given("SSL_CERT_FILE", "SSL_CERT_DIR") or given("REQUESTS_CA_BUNDLE")
 
 
-def _trust(context: ssl.SSLContext, option: str, path: str) -> None:
+def _trust(context: ssl.SSLContext, option: str, given: Any) -> None:
     """Add a file or folder of certificates to those that ``context`` trusts."""
-    if not Path(path).exists():
+    path = _path(option, given)
+    if not os.path.exists(path):
         raise ConfigError(f"{option}: {path!r} does not exist")
     try:
-        if Path(path).is_dir():
+        if os.path.isdir(path):
             context.load_verify_locations(capath=path)
         else:
             context.load_verify_locations(cafile=path)
     except (OSError, ValueError) as exc:
         raise ConfigError(f"{option}: {path!r} holds no certificates in PEM ({exc})") from exc
+
+
+def _path(option: str, given: Any) -> str:
+    """Return a path as text. Raises ConfigError."""
+    try:
+        path = os.fsdecode(given)
+    except TypeError:
+        raise ConfigError(f"{option} must be a path, got {type(given).__name__}") from None
+    if not path:
+        raise ConfigError(f"{option} is empty; leave it out, or give the path of a file")
+    if "-----BEGIN" in path:
+        raise ConfigError(f"{option} must be the path of a file, not what is in it")
+    return path
 
 
 def _trust_system(context: ssl.SSLContext) -> None:
@@ -82,20 +98,28 @@ def _trust_system(context: ssl.SSLContext) -> None:
 def _present(context: ssl.SSLContext, client_cert: ClientCert) -> None:
     """Load the certificate and key with which the client identifies itself."""
     given = client_cert if isinstance(client_cert, tuple) else (client_cert,)
-    paths = [os.fspath(path) for path in given]
+    if len(given) not in (1, 2):
+        raise ConfigError("client_cert must be a path, or a pair: (certificate, key)")
+    paths = [_path("client_cert", path) for path in given]
     for path in paths:
-        if not Path(path).is_file():
-            raise ConfigError(f"client_cert: {path!r} does not exist")
+        if not os.path.isfile(path):
+            raise ConfigError(f"client_cert: {path!r} does not exist, or is no file")
+    key = paths[1] if len(paths) > 1 else None
     try:
-        context.load_cert_chain(
-            paths[0], paths[1] if len(paths) > 1 else None, password=_refuse_password
-        )
+        context.load_cert_chain(paths[0], key, password=_refuse_password)
     except ConfigError:
         raise
     except (OSError, ValueError) as exc:
-        raise ConfigError(
-            f"client_cert: {paths[0]!r} is no certificate in PEM with its key ({exc})"
-        ) from exc
+        raise ConfigError(_what_is_wrong_with(paths[0], key, exc)) from exc
+
+
+def _what_is_wrong_with(path: str, key: str | None, exc: Exception) -> str:
+    if key is not None:
+        return f"client_cert: {path!r} and {key!r} are no certificate in PEM and its key ({exc})"
+    return (
+        f"client_cert: {path!r} is no certificate in PEM with its key ({exc}). For a key in a file"
+        " of its own give both: (certificate, key)"
+    )
 
 
 def _refuse_password() -> str:
