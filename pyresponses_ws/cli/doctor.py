@@ -88,11 +88,15 @@ def run(args: argparse.Namespace) -> int:
 
 def make_config(args: argparse.Namespace, key: str) -> ClientConfig:
     """Build the configuration of a client with these options. Raises ConfigError."""
+    from pyresponses_ws._transport.network import make_ssl_context
     from pyresponses_ws.config import Timeouts, config_from_environment
 
     if args.client_key and not args.client_cert:
         raise ConfigError("--client-key belongs to a --client-cert, which is missing")
     cert = (args.client_cert, args.client_key) if args.client_key else args.client_cert
+    if args.ca_bundle or cert:
+        # Only to see now whether the files are what they should be.
+        make_ssl_context(ca_bundle=args.ca_bundle, client_cert=cert)
     return config_from_environment(
         {
             "api_key": key,

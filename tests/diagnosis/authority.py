@@ -14,6 +14,7 @@ class Authority:
     def __init__(self, organization: str = "Prying Eyes Ltd") -> None:
         # It has been there for all the certificates that are out of their time.
         self._authority = trustme.CA(organization_name=organization)
+        self.pem = self._authority.cert_pem.bytes()
 
     def certificate(
         self, *hosts: str, years: tuple[int, int] = (2020, 2090), name: str | None = None
