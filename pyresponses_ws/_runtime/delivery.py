@@ -151,8 +151,13 @@ class Delivery:
         try:
             outcome = self._attempts.send(is_fresh=is_fresh, on_begin=self._begin_attempt)
         except Exception as exc:
-            error = self._judge_unsent(exc)
-            raise error from error.__cause__
+            # Closed before the turn began: that is the caller's mistake. Later, it is the reason.
+            if not isinstance(exc, ClosedError) or self.report.attempts:
+                self._attempts.check_given_up()
+            is_about_links = not isinstance(exc, (ClosedError, TurnError))
+            if self._is_replay and is_about_links:
+                raise stranded_error(exc) from exc
+            raise
         if outcome is None:
             self._note_out()
             return True
@@ -168,16 +173,6 @@ class Delivery:
     def _note_out(self) -> None:
         self._decision = None
         self.report.replayed = self._is_replay
-
-    def _judge_unsent(self, exc: Exception) -> Exception:
-        """The error for an attempt that found nothing to send on."""
-        if isinstance(exc, ClosedError):
-            # Closed before the turn began: that is the caller's mistake. Later, it is the reason.
-            if self.report.attempts:
-                self._attempts.check_given_up()
-            return exc
-        is_about_links = not isinstance(exc, TurnError)
-        return stranded_error(exc) if self._is_replay and is_about_links else exc
 
     def _send_failed(self, outcome: Unsent | Lost) -> bool:
         """The socket would not take it. True when it is out all the same, False: try again."""
@@ -266,6 +261,7 @@ class Delivery:
         self._is_replay |= decision.action is Action.REPLAY
         self.report.possible_duplicate_charge |= decision.possible_duplicate_charge
         self.claim.leave()
+        logger.debug("turn: %s, attempt %d", decision.row, self.report.attempts + 1)
         if decision.action is Action.HTTP:
             self._attempts.route.note_refusal(decision.row, self._lost_error(decision))
         attempts = self.report.attempts
@@ -279,7 +275,7 @@ class Delivery:
             raise ending_error(self.turn.ending)
         error = self._lost_error(decision)
         if self._is_replay and decision.error is None:
-            error = stranded_error(error)
+            raise stranded_error(error) from error.__cause__
         raise error from error.__cause__
 
     def _lost_error(self, decision: Decision) -> ResponsesWSError:

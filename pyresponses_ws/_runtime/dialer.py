@@ -54,6 +54,8 @@ class Dialer:
 
         def on_ended(link: Link) -> None:
             was_open = tally.link_ended(link)
+            if was_open:
+                _log_end(link)
             # Weak: hooks may be methods of what holds the client.
             if was_open and (alive := dialer()) is not None:
                 call_hook(alive.config.hooks.on_disconnect, link.report())
@@ -92,6 +94,7 @@ class Dialer:
         self.keeper.watch(link)
         self.tally.link_opened(link, is_reconnect=is_reconnect)
         # Before the reader can tell of the link's end.
+        logger.debug("link %d to %s is open", link.number, link.host)
         call_hook(self.config.hooks.on_connect, link.report())
         self.threads.start(f"reader-{link.number}", partial(read, link))
 
@@ -143,6 +146,11 @@ class Dialer:
             ca_bundle=None if bundle is None else os.fspath(bundle),
             client_cert=self.config.client_cert,
         )
+
+
+def _log_end(link: Link) -> None:
+    report = link.report()
+    logger.debug("link %d ended after %.1f s (%s)", report.link, report.age, report.close_code)
 
 
 def _api_error(exc: ConnectError) -> APIError | None:

@@ -55,12 +55,10 @@ def lost_error(decision: Decision, close: Close, *, is_http: bool) -> ResponsesW
 
 def stranded_error(failure: Exception) -> DeliveryUnknownError:
     """The error for a link that was lost, when no other could be opened to send again."""
-    error = DeliveryUnknownError(
+    return DeliveryUnknownError(
         "the link was lost, and no other could be opened to send the request again "
         f"({failure}); whether it ran is unknown"
     )
-    error.__cause__ = failure
-    return error
 
 
 def ending_error(ending: Ending) -> ResponsesWSError:
