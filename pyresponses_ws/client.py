@@ -25,7 +25,6 @@ from pyresponses_ws.config import (
     Replay,
     Timeouts,
     TransportChoice,
-    check_seconds,
     config_from_environment,
 )
 from pyresponses_ws.connection import Connection
@@ -33,7 +32,9 @@ from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.lazy import load_all
 from pyresponses_ws.prepare import prepare_turn
 from pyresponses_ws.report import ClientStats
+from pyresponses_ws.responses import Responses
 from pyresponses_ws.stream import ResponseStream
+from pyresponses_ws.timeout import DEFAULT, Timeout, resolve_timeout
 
 if TYPE_CHECKING:
     from pyresponses_ws._runtime.clock import Clock
@@ -44,17 +45,6 @@ if TYPE_CHECKING:
 # of that module held, and a reader that needs the module then would wait for ever.
 load_all(events.__name__, events.HOMES)
 load_all(items.__name__, items.HOMES)
-
-
-class _Default:
-    """Stands for "the client's own timeout", since None means "no limit"."""
-
-    def __repr__(self) -> str:
-        return "<default>"
-
-
-_DEFAULT = _Default()
-Timeout = float | None | _Default
 
 
 class ResponsesClient:
@@ -146,8 +136,8 @@ class ResponsesClient:
 
     @property
     def responses(self) -> Responses:
-        """The same methods under the official package's name."""
-        return Responses(self)
+        """The same methods under the official package's names, and the HTTP side of the API."""
+        return Responses(self, self._pool)
 
     @overload
     def create(
@@ -160,7 +150,7 @@ class ResponsesClient:
     ) -> Response: ...
 
     def create(
-        self, *, stream: bool | None = None, timeout: Timeout = _DEFAULT, **turn: Any
+        self, *, stream: bool | None = None, timeout: Timeout = DEFAULT, **turn: Any
     ) -> Response | ResponseStream:
         """Run a turn and return its Response, complete or incomplete.
 
@@ -176,7 +166,7 @@ class ResponsesClient:
             return self.stream(timeout=timeout, **turn)
         return self._begin(turn, timeout, default=self._config.timeouts.create_total).result()
 
-    def stream(self, *, timeout: Timeout = _DEFAULT, **turn: Any) -> ResponseStream:
+    def stream(self, *, timeout: Timeout = DEFAULT, **turn: Any) -> ResponseStream:
         """Send a turn and return the iterator of its events; see :meth:`create`.
 
         ``timeout`` defaults to ``Timeouts.total``, which is no limit.
@@ -184,7 +174,7 @@ class ResponsesClient:
         turn.pop("stream", None)
         return ResponseStream(self._begin(turn, timeout, default=self._config.timeouts.total))
 
-    def warm_up(self, *, timeout: Timeout = _DEFAULT, **turn: Any) -> Response:
+    def warm_up(self, *, timeout: Timeout = DEFAULT, **turn: Any) -> Response:
         """Have the server prepare a turn's state without output (``generate: false``).
 
         The returned id can be continued by ``previous_response_id``. Without ``input``,
@@ -232,19 +222,9 @@ class ResponsesClient:
     def _begin(
         self, turn: Mapping[str, Any], timeout: Timeout, *, default: float | None
     ) -> Delivery:
-        total = default if isinstance(timeout, _Default) else timeout
-        check_seconds("timeout", total, optional=True)
+        total = resolve_timeout(timeout, default=default)
         request = prepare_turn(turn, self._config, is_pooled=True)
         delivery = Delivery(self._pool, self._sizes, request, total=total)
         self._pool.enter(delivery.claim)
         delivery.start()
         return delivery
-
-
-class Responses:
-    """``client.responses``: code written for the official package moves over by one line."""
-
-    def __init__(self, client: ResponsesClient) -> None:
-        self.create = client.create
-        self.stream = client.stream
-        self.connect = client.connect

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyresponses_ws.items.mcp import *  # noqa: F403
     from pyresponses_ws.items.messages import *  # noqa: F403
     from pyresponses_ws.items.reasoning import *  # noqa: F403
+    from pyresponses_ws.items.resources import *  # noqa: F403
     from pyresponses_ws.items.response import *  # noqa: F403
     from pyresponses_ws.items.response_details import *  # noqa: F403
     from pyresponses_ws.items.searches import *  # noqa: F403
@@ -135,6 +136,10 @@ HOMES = {
         "ResponseCompactionItem",
         "ResponseConfigurationUpdateItem",
         "ResponseReasoningItem",
+    ),
+    "resources": (
+        "CompactedResponse",
+        "ResponseItemList",
     ),
     "response": (
         "Response",
