@@ -30,7 +30,8 @@ def diagnose(
     look-up before it have that long each. Sends no turn. A certificate that is not trusted is
     fetched by a second TLS handshake, unverified and without a word to the server, to name its
     issuer. ``is_anonymous`` leaves the key out. ``on_step`` is told each step in words before it is
-    taken, on this thread. Safe for any thread; blocks for three times the timeout at most.
+    taken, on this thread. Safe for any thread; blocks for three times the timeout at most, or for
+    twice that, the watching and two seconds of goodbye.
 
     Raises ConfigError for a client whose transport is not a network's; nothing of what it is there
     to find, wrong options included.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
+from collections.abc import Iterator
 from typing import Any
 
 from pyresponses_ws._runtime.threads import Threads
@@ -26,6 +28,20 @@ def stay(peer: Peer) -> None:
     with contextlib.suppress(EOFError, OSError):
         peer.read_frame()
         peer.send(close_frame(1000))
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[int]:
+    """Yield a port whose backlog is full, so that it takes no connection and refuses none."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
 
 
 def look(url: str, *, watch: float = 0.05, is_anonymous: bool = False, **options: Any) -> Diagnosis:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import ssl
 import threading
@@ -16,7 +17,7 @@ from pyresponses_ws.diagnosis import diagnose
 from pyresponses_ws.errors import ConfigError, ConnectError
 from tests._transport.scripts import answering
 from tests.diagnosis.authority import Authority
-from tests.diagnosis.looks import HEADER, KEY, QUERY, look, stay
+from tests.diagnosis.looks import CANARIES, HEADER, KEY, QUERY, black_hole, look, stay
 from tests.support.raw_server import CLOSE, TEXT, Peer, RawServer, close_frame, frame
 
 
@@ -130,20 +131,9 @@ def test_a_port_that_nobody_listens_on(dead_url: str) -> None:
 
 
 def test_a_host_that_swallows_packets() -> None:
-    """A full backlog takes no connection and refuses none, as a firewall that drops does."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        name = listener.getsockname()
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(name)
-        try:
-            found = look(f"http://127.0.0.1:{name[1]}/v1", connect=0.3)
-        finally:
-            for filler in fillers:
-                filler.close()
+    """A firewall that drops what it does not like answers nothing."""
+    with black_hole() as port:
+        found = look(f"http://127.0.0.1:{port}/v1", connect=0.3)
     assert (found.stage, found.problem) == ("tcp", "silent")
 
 
@@ -422,6 +412,17 @@ def test_steps_are_told_before_they_are_taken() -> None:
         config = ClientConfig(api_key=KEY, base_url=server.url.removesuffix("/responses"))
         diagnose(config, Threads(), watch=0.05, on_step=steps.append)
     assert [step.split()[0] for step in steps] == ["resolving", "connecting", "open;"]
+
+
+def test_no_log_has_a_secret(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor has a log of the libraries below, at whatever level."""
+    caplog.set_level(logging.DEBUG)
+    with RawServer(refuse("401 Unauthorized", api_error(f"not {KEY}"))) as server:
+        look(server.url)
+    with RawServer(stay) as server:
+        look(server.url)
+    shown = "".join(record.getMessage() for record in caplog.records)
+    assert [canary for canary in CANARIES if canary in shown] == []
 
 
 def test_interrupt_leaves_no_socket() -> None:

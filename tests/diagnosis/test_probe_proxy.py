@@ -8,7 +8,7 @@ import ssl
 import pytest
 
 from tests.diagnosis.authority import Authority
-from tests.diagnosis.looks import PASSWORD, USER, look, stay
+from tests.diagnosis.looks import PASSWORD, USER, black_hole, look, stay
 from tests.support.raw_server import Peer, RawServer
 from tests.support.tunnels import Door, TunnelProxy, connect_door, saying, socks_door
 
@@ -99,6 +99,13 @@ def test_a_proxy_that_keeps_silent() -> None:
     with RawServer(Peer.read_to_end) as silent:
         found = look(SERVER, proxy=f"http://127.0.0.1:{silent.port}", connect=0.2)
     assert (found.stage, found.problem) == ("proxy", "proxy_silent")
+
+
+def test_a_proxy_that_swallows_packets() -> None:
+    """It is not reached, so the silence is that of TCP."""
+    with black_hole() as port:
+        found = look(SERVER, proxy=f"http://127.0.0.1:{port}", connect=0.2)
+    assert (found.stage, found.problem) == ("tcp", "proxy_silent")
 
 
 def test_an_https_proxy_that_is_not_trusted_is_named(authority: Authority) -> None:
