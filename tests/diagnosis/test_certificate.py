@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyresponses_ws.diagnosis.certificate import printable, read_certificate
+from pyresponses_ws.diagnosis.probe import decode
+from pyresponses_ws.diagnosis.trace import Session
 from tests.diagnosis.authority import Authority
 
 AUTHORITY = Authority()
@@ -48,6 +50,13 @@ def test_a_broken_certificate_is_read_or_refused(at: int, byte: int) -> None:
     except ValueError:
         return
     assert (found.subject + found.issuer + "".join(found.hosts)).isprintable()
+
+
+def test_a_session_whose_certificate_cannot_be_read_has_none() -> None:
+    """The rest of the diagnosis is worth having without it."""
+    assert decode(Session("TLSv1.3", b"junk")) is None
+    assert decode(None) is None
+    assert decode(Session("TLSv1.3", DER)) == read_certificate(DER)
 
 
 def test_many_hosts_are_cut() -> None:

@@ -77,6 +77,15 @@ def test_the_handshake_is_that_of_the_client() -> None:
     assert request.startswith(f"GET /v1/responses?tenant={QUERY} ".encode())
 
 
+def test_a_name_is_looked_up_before() -> None:
+    """Its addresses are told, and the one that answered; the client looks it up itself as well."""
+    with RawServer(stay) as server:
+        found = look(server.url.replace("127.0.0.1", "localhost"))
+    assert found.ok
+    assert "127.0.0.1" in found.addresses
+    assert found.address == "127.0.0.1"
+
+
 def test_a_server_that_speaks_first_is_fine() -> None:
     """Some gateways greet; what they say is not looked at."""
 
@@ -285,6 +294,19 @@ def test_without_a_key_401_says_that_the_way_is_open() -> None:
         found = look(server.url, is_anonymous=True)
     assert found.problem == "no_key"
     assert "authorization" not in headers[0]
+
+
+def test_a_header_of_ones_own_goes_out_without_a_key() -> None:
+    """Whoever gives Authorization by hand means it."""
+    headers: list[dict[str, str]] = []
+
+    def script(peer: Peer) -> None:
+        stay(peer)
+        headers.append(peer.headers)
+
+    with RawServer(script) as server:
+        assert look(server.url, is_anonymous=True, headers={"authorization": "Token x"}).ok
+    assert headers[0]["authorization"] == "Token x"
 
 
 def test_an_upgrade_that_is_never_answered() -> None:
