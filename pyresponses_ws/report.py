@@ -91,7 +91,8 @@ class TurnReport:
     def note_http(self, reason: TransportReason) -> None:
         """Note that the attempts from now on go over HTTP."""
         self.transport, self.transport_reason = "http", reason
-        self.link = self.link_age = self.ping_ms = None
+        self.link = self.link_age = self.ping_ms = self.connect_ms = None
+        self.reused_link = False
 
     def note_ending(self, kind: str, response: Response | None) -> None:
         """Note how the turn ended, by its terminal event."""

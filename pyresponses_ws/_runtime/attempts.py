@@ -54,6 +54,8 @@ class Attempts:
         self._claim = claim
         self._clock = links.clock
         self._timeouts = links.config.timeouts
+        # An attempt went over HTTP; one before it may have gone over a link.
+        self._has_posted = False
 
     def check_given_up(self) -> None:
         """Raise if the caller no longer wants the answer: never sent again then."""
@@ -190,7 +192,8 @@ class Attempts:
             send_timeout=self._timeouts.send,
         )
         is_fallback = self._report.transport_reason != "configured"
-        tally.http_began(is_first=not self._report.attempts, is_fallback=is_fallback)
+        tally.http_began(is_first=not self._has_posted, is_fallback=is_fallback)
+        self._has_posted = True
         exchange = Exchange(call, endpoint, tally)
         self._claim.take_exchange(exchange)
         try:

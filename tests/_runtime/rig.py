@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from pyresponses_ws.client import ResponsesClient
 from pyresponses_ws.testing.clock import ManualClock
 from pyresponses_ws.testing.scripted import Answer, ScriptedTransport
 from tests._protocol import wire
+from tests.support.scripted_http import Plan, Reply, ScriptedHTTP
 
 #: Real seconds that a thread of a test may take.
 _PATIENCE = 10.0
@@ -44,10 +45,18 @@ def echo(command: dict[str, Any]) -> list[dict[str, Any]]:
     return turn(command["input"], f"resp_{command['input']}")
 
 
-class Rig:
-    """A client whose n-th link is the n-th of ``transports``; a further link is an error."""
+def echo_http(body: dict[str, Any]) -> Reply:
+    """Do the same over HTTP."""
+    return Reply.of(*echo(body))
 
-    def __init__(self, *answers: Answer | None, **options: Any) -> None:
+
+class Rig:
+    """A client whose n-th link is the n-th of ``transports``, and its n-th POST that of ``http``.
+
+    A further link or POST is an error.
+    """
+
+    def __init__(self, *answers: Answer | None, http: Sequence[Plan] = (), **options: Any) -> None:
         self.clock = ManualClock()
         self.transports = [ScriptedTransport(answer) for answer in answers or (None,)]
         self._fresh = iter(self.transports)
@@ -59,6 +68,9 @@ class Rig:
             clock=self.clock,
             **options,
         )
+        self.http = ScriptedHTTP(self.clock, *http)
+        # The one place that makes connections; it makes its own only while there is none.
+        self.client._dialer._http = self.http
 
     @property
     def transport(self) -> ScriptedTransport:
@@ -73,8 +85,8 @@ def rig(*answers: Answer | None, **options: Any) -> Iterator[Rig]:
     try:
         yield made
     finally:
-        for transport in made.transports:
-            transport.abort()
+        for socket in (*made.transports, *made.http.calls):
+            socket.abort()
 
 
 class Call:
