@@ -1,0 +1,101 @@
+"""The example conversations of the protocol, word for word, over the three transports."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.three_transports import Run, TurnOf, post_all, stream_all
+from tests.support.transcript_server import TRANSCRIPTS, Play, read_plays, serve_plays
+
+#: Conversations in which a turn was asked for; the one left out tells of handshakes alone.
+NAMES = sorted(path.stem for path in TRANSCRIPTS.glob("*.jsonl") if read_plays(path.stem))
+#: Fields that travel over a WebSocket only, or that the client sets itself.
+NOT_GIVEN = {"type", "stream_id"}
+
+
+def playable(name: str) -> list[Play]:
+    """Return the turns that exist on every transport."""
+    return [play for play in read_plays(name) if play.why_left_out is None]
+
+
+def as_turn(play: Play) -> TurnOf:
+    fields = {key: value for key, value in play.create.items() if key not in NOT_GIVEN}
+    return lambda past: fields
+
+
+def run_streams(plays: list[Play]) -> tuple[Run, Run]:
+    """Stream the turns over WebSocket and over HTTP."""
+    turns = [as_turn(play) for play in plays]
+    with serve_plays(plays) as base_url:
+        websocket = stream_all(base_url, "websocket", turns)
+    with serve_plays(plays) as base_url:
+        return websocket, stream_all(base_url, "http", turns)
+
+
+def run_json(plays: list[Play]) -> Run:
+    with serve_plays(plays) as base_url:
+        return post_all(base_url, [as_turn(play) for play in plays])
+
+
+def has_error_event(play: Play) -> bool:
+    """Tell a turn whose stream has an ``error`` in the middle, for which JSON has no place."""
+    return not play.is_refused and any(event["type"] == "error" for event in play.events)
+
+
+def test_no_turn_is_left_out_without_a_reason() -> None:
+    """Warm-ups, names of lanes and the age of a connection are a WebSocket's alone."""
+    left_out = {
+        (name, play.why_left_out and play.why_left_out.partition(":")[0])
+        for name in NAMES
+        for play in read_plays(name)
+        if play.why_left_out
+    }
+    assert left_out == {
+        ("04_warmup", "a warm-up"),
+        ("06_connection_limit", "the age of a connection"),
+        ("16_request_errors", "the name of a lane"),
+    }
+    assert sum(len(playable(name)) for name in NAMES) == 37
+    assert "25_handshake_failures" not in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_streams_bring_the_same_events(name: str) -> None:
+    """All of them, in order, up to the one that ends the turn."""
+    plays = playable(name)
+    websocket, sse = run_streams(plays)
+    assert [o.transport for o in websocket.outcomes] == ["websocket"] * len(plays)
+    assert [o.transport for o in sse.outcomes] == ["http"] * len(plays)
+    assert sse.types() == websocket.types()
+    assert sse.events() == websocket.events()
+    assert any(websocket.types()) or all(play.is_refused for play in plays)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_streams_end_in_the_same_way(name: str) -> None:
+    """With equal Responses, errors, and partial answers of the errors."""
+    websocket, sse = run_streams(playable(name))
+    assert sse.responses() == websocket.responses()
+    assert sse.errors() == websocket.errors()
+    assert sse.partials() == websocket.partials()
+    assert all(outcome.final or outcome.error for outcome in websocket.outcomes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_json_brings_the_same_responses(name: str) -> None:
+    """And the same refusals; a turn whose stream has an ``error`` in the middle is apart."""
+    plays = [play for play in playable(name) if not has_error_event(play)]
+    websocket, _ = run_streams(plays)
+    json = run_json(plays)
+    assert json.responses() == websocket.responses()
+    assert json.errors() == websocket.errors()
+
+
+def test_json_tells_the_code_of_an_error_in_the_middle() -> None:
+    """As the error of a failed Response, or as a status with a body."""
+    plays = [play for play in playable("08_failed") if has_error_event(play)]
+    websocket, _ = run_streams(plays)
+    codes = [outcome.error.code for outcome in websocket.outcomes if outcome.error]  # type: ignore[attr-defined]
+    assert codes == ["insufficient_quota", "server_is_overloaded"]
+    told = [outcome.error.code for outcome in run_json(plays).outcomes if outcome.error]  # type: ignore[attr-defined]
+    assert told == codes
