@@ -51,6 +51,8 @@ class WebSocketBreaker:
         self._is_stopped = False
         # The link of a probe that must prove itself; the reconnector's thread only.
         self._candidate: Link | None = None
+        # Its own: whoever holds it goes a moment earlier, and a cool-down is long.
+        weakref.finalize(self, reconnector.wake)
 
     @property
     def is_open(self) -> bool:
@@ -75,7 +77,8 @@ class WebSocketBreaker:
             logger.warning(
                 "WebSocket to %s does not work (%s); turns go over HTTP, next look in %.0f s",
                 self._host,
-                error,
+                # In words: a record may be kept, and an error's traceback holds the turn.
+                str(error),
                 seconds,
             )
         return seconds
@@ -130,7 +133,7 @@ class WebSocketBreaker:
     def _fail(self, error: Exception) -> float:
         with self._lock:
             seconds = self._breaker.cool_down(self._clock.now(), rng=self._rng)
-        logger.debug("probe of %s failed (%s); next in %.0f s", self._host, error, seconds)
+        logger.debug("probe of %s failed (%s); next in %.0f s", self._host, str(error), seconds)
         return seconds
 
     def _schedule(self) -> None:

@@ -65,7 +65,7 @@ class Rotation:
             try:
                 self.new = owner.open_replacement()
             except Exception as exc:
-                logger.debug("no replacement for link %d yet: %s", self._old.number, exc)
+                logger.debug("no replacement for link %d yet: %s", self._old.number, str(exc))
                 return RETRY_DELAY
         if not self._is_due:
             return None
