@@ -8,7 +8,8 @@ One thread may send while another receives. OpenSSL allows no two calls on one l
 a lock guards the layers; it is held for work in memory only, never across a wait. Only the sender
 writes to the socket, so records leave in the order in which they were made: what a layer wants to
 say because of what was received (the answer to a KeyUpdate, RFC 8446, 4.6.3, which is due before
-the next data) waits in its buffer and leaves in front of what is sent next.
+the next data) waits in its buffer and leaves in front of what is sent next. So a renegotiation,
+which TLS 1.2 has and hardly a server asks for, cannot be answered: the next send fails.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import signal
 import socket
 import ssl
 import threading
@@ -290,6 +291,26 @@ def test_peer_is_told_why_it_is_refused(authority: TestAuthority) -> None:
             stack.start_tls(context, "localhost", Deadline.after(5))
         thread.join(5)
     assert "unknown ca" in seen[0]
+
+
+@pytest.mark.parametrize("call", ["recv", "sendall"])
+def test_ctrl_c_ends_a_call(call: str, connect: Connect) -> None:
+    """Nothing is held, so the socket can still be closed, or shut down by another thread."""
+    is_over = threading.Event()
+
+    def script(_: Peer) -> None:
+        is_over.wait(10)
+
+    with connect(script) as sock:
+        sock.settimeout(20)
+        argument = 10 if call == "recv" else b"x" * 30_000_000
+        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            getattr(sock, call)(argument)
+        timer.join()
+        with sock._lock:
+            is_over.set()
 
 
 # --- under a WebSocket ----------------------------------------------------------------------------

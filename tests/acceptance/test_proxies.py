@@ -75,9 +75,12 @@ def test_turn_goes_through_a_proxy(
     assert is_readable is base_url.startswith("http:")
 
 
-def test_next_turn_uses_the_tunnel_again(transport: Any, base_url: str, authority: Any) -> None:
-    """Like any connection."""
-    options = {"ssl_context": authority.client_context(), "transport": transport}
+def test_next_turn_uses_the_tunnel_again(base_url: str, authority: TestAuthority) -> None:
+    """Like any link."""
+    options: dict[str, Any] = {
+        "ssl_context": authority.client_context(),
+        "transport": "websocket",
+    }
     with (
         TunnelProxy() as proxy,
         ResponsesClient(KEY, base_url=base_url, proxy=proxy.url("http"), **options) as client,
