@@ -54,6 +54,8 @@ class Reconnector:
     def schedule(self, session: Reconnectable, delay: float) -> None:
         """Try in ``delay`` seconds; starts the thread if none runs."""
         job = _Job(weakref.ref(session), self._clock.now() + delay)
+        # Once it is gone, a reference can be hashed only if it was before.
+        hash(job.session)
         self._worker.give(lambda: self._new.append(job))
         self.wake()
 

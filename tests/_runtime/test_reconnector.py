@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from typing import Any
 from unittest.mock import Mock, patch
@@ -18,6 +19,7 @@ from pyresponses_ws.errors import (
     ReconnectError,
 )
 from tests._runtime.rig import created, reconnect, rig
+from tests.support.responses_peer import threads_of, wait_for
 
 
 def _outcome(connection: Any) -> Any:
@@ -169,3 +171,30 @@ def test_a_connection_dropped_while_reconnecting_is_collected() -> None:
         gc.collect()
         assert gone() is None
         assert made.transports[1].endpoint is None
+
+
+class _Vanishing:
+    """Goes away while the thread asks what it wants."""
+
+    def __init__(self, held: list[Any], is_scheduled: threading.Event) -> None:
+        self._held = held
+        self._is_scheduled = is_scheduled
+
+    @property
+    def is_waiting(self) -> bool:
+        assert self._is_scheduled.wait(10)
+        self._held.clear()
+        return True
+
+    def reconnect(self) -> float | None:
+        return None
+
+
+def test_a_session_that_goes_while_it_is_asked_ends_no_thread() -> None:
+    """The thread serves other connections of the client."""
+    reconnector, held, is_scheduled = Reconnector(Threads()), [], threading.Event()
+    held.append(_Vanishing(held, is_scheduled))
+    reconnector.schedule(held[0], 0.0)
+    is_scheduled.set()
+    wait_for(lambda: not held and not threads_of("reconnector"), "the end of the thread")
+    assert reconnector._worker._is_running is False
