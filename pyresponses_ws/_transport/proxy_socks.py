@@ -33,18 +33,19 @@ def open_socks_tunnel(
     try:
         import python_socks
         import python_socks.sync
-    except ImportError:
+
+        client = python_socks.sync.Proxy(
+            proxy_type=python_socks.ProxyType.SOCKS5,
+            host=proxy.host,
+            port=proxy.port,
+            username=proxy.username or None,
+            password=proxy.password or None,
+            # Names go to the proxy; where they must not, the host is an address by now.
+            rdns=True,
+            forward=cast(Any, _Connected(sock, deadline)),
+        )
+    except (ImportError, TypeError):  # TypeError: one before 3.0 does not know ``forward``
         raise ConfigError(f"{proxy.source} {SOCKS_MISSING}") from None
-    client = python_socks.sync.Proxy(
-        proxy_type=python_socks.ProxyType.SOCKS5,
-        host=proxy.host,
-        port=proxy.port,
-        username=proxy.username or None,
-        password=proxy.password or None,
-        # Names go to the proxy; where they must not, the host is an address by now.
-        rdns=True,
-        forward=cast(Any, _Connected(sock, deadline)),
-    )
     try:
         client.connect(host, target.port)
     except python_socks.ProxyTimeoutError as exc:

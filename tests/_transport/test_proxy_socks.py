@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import pytest
+import python_socks.sync
 
 from pyresponses_ws._transport.base import Endpoint
 from pyresponses_ws.errors import ConfigError, ConnectError
@@ -198,12 +199,16 @@ def test_ctrl_c_ends_the_wait() -> None:
     assert watch.are_all_closed
 
 
-def test_library_that_went_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Removed, or broken, after the client was made."""
+@pytest.mark.parametrize("how", ["gone", "old"])
+def test_library_that_is_gone_or_old_is_named(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removed after the client was made, or there from before we needed it."""
     with RawServer(Peer.read_to_end) as server:
-        chosen = parse_proxy(f"socks5h://127.0.0.1:{server.port}")
-        monkeypatch.setitem(sys.modules, "python_socks", None)
-        watch = Watch()
+        chosen, watch = parse_proxy(f"socks5h://127.0.0.1:{server.port}"), Watch()
+        if how == "gone":
+            monkeypatch.setitem(sys.modules, "python_socks", None)
+        else:
+            # Any signature without ``forward``.
+            monkeypatch.setattr(python_socks.sync, "Proxy", lambda proxy_type, host, port: None)
         with pytest.raises(ConfigError, match=r"pip install 'pyresponses-ws\[socks\]'"):
             dial(chosen, 443, watch=watch)
     assert watch.are_all_closed
