@@ -76,24 +76,32 @@ def _split(url: str, option: str) -> SplitResult:
         )
     if "://" not in url:
         raise ConfigError(f"{option} has no scheme: write http:// before the host, or {_SCHEMES}")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
+    parts = _split_or_none(url)
+    if parts is None:
         raise ConfigError(
             f"{option} is not a URL: check host and port, and percent-encode what is special in"
             " user name and password"
-        ) from None
+        )
     _check_scheme(parts.scheme, option)
     if not parts.hostname:
         raise ConfigError(f"{option} has no host; expected something like http://proxy.test:3128")
-    if port == 0:
+    if parts.port == 0:
         raise ConfigError(f"{option} has the port 0; ports go from 1 to 65535")
     if parts.path not in ("", "/") or parts.query or parts.fragment or url.endswith(("?", "#")):
         raise ConfigError(
             f"{option} must end after host and port: no path, query or fragment (a '/', '?' or '#'"
             " in a password must be percent-encoded)"
         )
+    return parts
+
+
+def _split_or_none(url: str) -> SplitResult | None:
+    """Take a URL apart. Python's own error would stay the context of ours, and repeats words."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises ValueError for one that is no number
+    except ValueError:
+        return None
     return parts
 
 
@@ -112,12 +120,11 @@ def _decode(word: str | None, option: str) -> str | None:
     """Percent-decode a part of the user-info."""
     if word is None:
         return None
-    try:
-        return unquote(word, errors="strict")
-    except UnicodeDecodeError:
-        raise ConfigError(
-            f"user name and password of {option} must be percent-encoded UTF-8"
-        ) from None
+    decoded = unquote(word)
+    # What stands for bytes that are no UTF-8. As an error of Python's they would be repeated.
+    if "\N{REPLACEMENT CHARACTER}" in decoded:
+        raise ConfigError(f"user name and password of {option} must be percent-encoded UTF-8")
+    return decoded
 
 
 def _check_credentials(proxy: Proxy, option: str) -> None:

@@ -42,6 +42,10 @@ def check_headers(headers: Mapping[str, str]) -> None:
             raise ConfigError(f"header {name!r}: not a valid name")
         if name.lower() in RESERVED_HEADERS:
             raise ConfigError(f"header {name!r} belongs to the WebSocket handshake; leave it out")
+        if name.lower() == "proxy-authorization":
+            raise ConfigError(
+                f"header {name!r} would go to the server: put user name and password into proxy"
+            )
         if not _VALUE.fullmatch(value):
             raise ConfigError(
                 f"header {name!r}: its value holds a line break, another control character or one"

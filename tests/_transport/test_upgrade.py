@@ -66,6 +66,13 @@ def test_header_of_the_handshake_is_not_the_callers(name: str) -> None:
         check_headers({name: "value"})
 
 
+def test_password_of_a_proxy_is_not_for_the_server() -> None:
+    """Inside the tunnel it would reach the wrong one."""
+    with pytest.raises(ConfigError, match="would go to the server") as caught:
+        check_headers({"Proxy-Authorization": "Basic c2VjcmV0"})
+    assert "c2VjcmV0" not in str(caught.value)
+
+
 def test_only_the_lines_of_the_handshake_are_shown() -> None:
     """No cookie reaches the library's jar, no other header its log."""
     customs, shown = answer_to(
