@@ -104,9 +104,12 @@ class TLSStack(socket.socket):
                     self._move_inward()
                     layer.tls.do_handshake()
                     is_done = True
-            finally:
-                # Also what tells the peer why we refuse it.
-                self._send_pending(deadline)
+            except ssl.SSLError:
+                # The alert that tells the peer why we refuse it; it may have left.
+                with contextlib.suppress(OSError):
+                    self._send_pending(deadline)
+                raise
+            self._send_pending(deadline)
             if not is_done:
                 self._receive_more(deadline.at)
         self.settimeout(deadline.left())

@@ -313,6 +313,27 @@ def test_ctrl_c_ends_a_call(call: str, connect: Connect) -> None:
             is_over.set()
 
 
+def test_peer_that_left_does_not_hide_why_it_was_refused(
+    authority: TestAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alert is sent as best effort; what counts is the certificate."""
+    original, sends = TLSStack._flush, []
+
+    def flush(stack: TLSStack, until: float | None) -> None:
+        sends.append(bytes(stack._outbox))
+        if len(sends) > 1:
+            raise BrokenPipeError
+        original(stack, until)
+
+    monkeypatch.setattr(TLSStack, "_flush", flush)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with RawServer(Peer.read_to_end, tls=authority.server_context()) as server:
+        sock = socket.create_connection(("127.0.0.1", server.port))
+        with TLSStack(sock, threading.Lock) as stack, pytest.raises(ssl.SSLCertVerificationError):
+            stack.start_tls(context, "localhost", Deadline.after(5))
+    assert sends[-1]
+
+
 # --- under a WebSocket ----------------------------------------------------------------------------
 
 
