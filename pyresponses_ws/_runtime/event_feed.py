@@ -70,6 +70,8 @@ class EventFeed:
         if self._fault is not None:
             raise self._fault
         assert self._http is not None, "open() comes first"
+        # Raises a fault that the parser has kept behind the events that it returned.
+        self._parser.receive_data(b"")
         try:
             data = self._http.read()
         except ConnectionLostError:
