@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -63,12 +64,14 @@ class _Failure:
 
 
 class Watch:
-    """Ends the waits of one call. It must not keep the call alive, which its claim outlives."""
+    """Ends the waits of one call, whose socket outlives it where a stream of events is dropped."""
 
     def __init__(
         self, claim: Claim, clock: Clock, *, total: float | None, silence: float | None = None
     ) -> None:
-        self._claim = claim
+        # Weak: the socket asks this object, and the claim holds the socket. In a circle, a dropped
+        # stream would stay among the calls that close() waits for.
+        self._claim = weakref.ref(claim)
         self._clock = clock
         self._total = total
         self._silence = silence
@@ -78,7 +81,8 @@ class Watch:
 
     def check(self) -> None:
         """Raise TurnCancelledError or TurnTimeoutError if the call is over for one of them."""
-        if self._claim.is_cancelled:
+        claim = self._claim()
+        if claim is not None and claim.is_cancelled:
             raise TurnCancelledError("the client was closed while the call ran")
         if self._total is not None and self.elapsed >= self._total:
             raise TurnTimeoutError(f"no answer within {self._total:g} s", phase="total")
