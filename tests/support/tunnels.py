@@ -199,6 +199,7 @@ def saying(*pieces: bytes) -> Door:
 
 def silent(peer: Peer, proxy: TunnelProxy) -> tuple[Authority, bytes]:
     """A door that reads and says nothing until the test ends."""
+    peer.read_exactly(1)
     proxy.is_asked.set()
     peer.read_to_end()
     raise Refused
