@@ -138,7 +138,7 @@ class Wire:
     def receive_head(self) -> bytes:
         """Return the head of the answer, blank line included, past those with a 1xx status.
 
-        What is no HTTP/1 is returned as far as it shows. Raises ConnectionLostError.
+        Raises ConnectionLostError, for what is no HTTP/1 too.
         """
         while True:
             head = self._receive_one_head()
@@ -149,8 +149,10 @@ class Wire:
     def _receive_one_head(self) -> bytes:
         received, position = self._received, 0
         while (end := _BLANK_LINE.search(received, position)) is None:
-            if len(received) > HEAD_LIMIT or not received.startswith(_HTTP[: len(received)]):
-                return bytes(received)
+            if len(received) > HEAD_LIMIT:
+                raise lost(f"the head of the answer is over {HEAD_LIMIT} bytes")
+            if not received.startswith(_HTTP[: len(received)]):
+                raise lost("the answer is not HTTP")
             position = max(0, len(received) - 3)
             if not (data := self._receive_more()):
                 raise lost(self.cut or "the peer ended it before the answer")

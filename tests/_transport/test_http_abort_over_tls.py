@@ -10,7 +10,9 @@ import contextlib
 import queue
 import socket
 import ssl
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -63,7 +65,20 @@ def abort_under_way(tap: RequestTap, context: ssl.SSLContext) -> int:
     return call.bytes_sent
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns so often that an abort is interrupted in its middle now and then.
+
+    With the abort of SSLSocket, one in a hundred then lets something out.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
 @pytest.mark.timeout(180)
+@pytest.mark.usefixtures("hasty_threads")
 def test_aborts_of_requests_put_nothing_in_clear_on_the_wire(authority: TestAuthority) -> None:
     """A thousand aborts in the middle of a request: all that went out is TLS."""
     context = authority.client_context()
