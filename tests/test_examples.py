@@ -17,6 +17,7 @@ EXPECTED = {
     "tools_by_hand": "18 degrees and sunny in Paris",
     "scripted_server": "and the line went dead (1006)",
     "steer_by_hand": " [steered]",
+    "over_http": "gone: 404",
     "trace_turns": "chat gpt-6-astra: ",
     "survive_faults": " ... lost after 'You'. Once more:",
 }
