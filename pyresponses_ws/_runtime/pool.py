@@ -213,6 +213,8 @@ class Pool(LinkSource):
         """Close it, now or after the turn that runs on it."""
         with self._lock:
             rotation = self._rotations.get(link)
-        self.dialer.note_rotation(link, None if rotation is None else rotation.new)
+        new = rotation.new if rotation is not None else None
+        # It may be gone again, unused for too long.
+        self.dialer.note_rotation(link, new if new is not None and new.is_open else None)
         if not self.keeper.say_goodbye(link, ROTATED, if_idle=True):
             link.retire()

@@ -302,9 +302,12 @@ class Session:
     def link_expired(self, link: Link) -> None:
         """Have the links swapped at the end of a turn."""
         with self._lock:
-            rotation = self._rotation if link in self._links else None
-        if rotation is not None:
-            rotation.finish()
+            if link not in self._links:
+                return
+            # None where nobody was told of its age in time: the machine slept, for one.
+            rotation = self._rotation or Rotation(self, link, self._reconnector)
+            self._rotation = rotation
+        rotation.finish()
 
     def open_replacement(self) -> Link:
         """Open a link beside the current one. Raises what opening raises."""
