@@ -1,0 +1,1 @@
+"""Every fault in every phase of a turn, in every way to run one."""
