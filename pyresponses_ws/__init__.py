@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pyresponses_ws.config import Timeouts as Timeouts
     from pyresponses_ws.connection import Connection as Connection
     from pyresponses_ws.connection import Lane as Lane
+    from pyresponses_ws.diagnosis import Diagnosis as Diagnosis
     from pyresponses_ws.errors import *  # noqa: F403
     from pyresponses_ws.events import *  # noqa: F403
     from pyresponses_ws.failures import ErrorDetails as ErrorDetails
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from pyresponses_ws.partial import Partial as Partial
     from pyresponses_ws.report import ClientStats as ClientStats
     from pyresponses_ws.report import CloseInfo as CloseInfo
+    from pyresponses_ws.report import FallbackReport as FallbackReport
     from pyresponses_ws.report import LinkReport as LinkReport
     from pyresponses_ws.report import RetryReport as RetryReport
+    from pyresponses_ws.report import RotateReport as RotateReport
     from pyresponses_ws.report import TurnReport as TurnReport
     from pyresponses_ws.stream import ResponseStream as ResponseStream
 
@@ -41,12 +44,16 @@ _HOMES = {
     "commands": ["ResponseCreate", "ResponseSteer"],
     "config": ["Hooks", "Timeouts"],
     "connection": ["Connection", "Lane"],
+    "diagnosis": ["Diagnosis"],
     "errors": [name for name in vars(errors) if name.endswith("Error")],
     "events": [name for names in events.HOMES.values() for name in names],
     "failures": ["ErrorDetails", "normalize_error"],
     "items": [name for names in items.HOMES.values() for name in names],
     "partial": ["Partial"],
-    "report": ["ClientStats", "CloseInfo", "LinkReport", "RetryReport", "TurnReport"],
+    "report": [
+        *("ClientStats", "CloseInfo", "FallbackReport", "LinkReport", "RetryReport"),
+        *("RotateReport", "TurnReport"),
+    ],
     "stream": ["ResponseStream"],
 }
 if not TYPE_CHECKING:

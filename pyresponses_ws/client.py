@@ -39,6 +39,7 @@ from pyresponses_ws.timeout import DEFAULT, Timeout, resolve_timeout
 if TYPE_CHECKING:
     from pyresponses_ws._runtime.clock import Clock
     from pyresponses_ws._transport.base import Transport
+    from pyresponses_ws.diagnosis import Diagnosis
     from pyresponses_ws.items import Response
 
 # Now, and not with the first event of each kind: Ctrl-C in the middle of an import leaves the lock
@@ -198,6 +199,17 @@ class ResponsesClient:
             self._sessions.add(session)
         session.connect()
         return Connection(session, self._sizes)
+
+    def diagnose(self) -> Diagnosis:
+        """Make one handshake as this client would, and say in words what is wrong.
+
+        Takes up to ``Timeouts.connect`` and two seconds; see docs/doctor.md. Raises ConfigError for
+        a client with a ``transport_factory``, and ClosedError after ``close``.
+        """
+        from pyresponses_ws.diagnosis import diagnose  # few programs need it
+
+        self._pool.check_open()
+        return diagnose(self._config, self._dialer.threads)
 
     def stats(self) -> ClientStats:
         """Counts of links, turns and bytes, now."""

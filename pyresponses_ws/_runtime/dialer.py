@@ -103,14 +103,15 @@ class Dialer:
 
     def endpoint(self, url: str) -> Endpoint:
         """How to reach a URL of this client's server. Raises ConfigError."""
-        is_secure = url.startswith(("wss:", "https:"))
+        proxy = self.config.find_proxy(url)
+        is_secure = url.startswith(("wss:", "https:")) or (proxy and proxy.scheme == "https")
         if is_secure and self._ssl_context is None:
             self._ssl_context = self._make_ssl_context()
         return Endpoint(
             url=url,
             headers=self.config.request_headers(),
             ssl_context=self._ssl_context if is_secure else None,
-            proxy=self.config.find_proxy(url),
+            proxy=proxy,
         )
 
     @property
@@ -138,7 +139,9 @@ class Dialer:
         factory: Callable[[], Transport] | None = self.config.transport_factory
         if factory is not None:
             return factory()
-        return WebSocketTransport(run_with_deadline=self.threads.run_with_deadline)
+        return WebSocketTransport(
+            run_with_deadline=self.threads.run_with_deadline, make_lock=self.threads.lock
+        )
 
     def _make_ssl_context(self) -> ssl.SSLContext:
         bundle = self.config.ca_bundle

@@ -277,12 +277,14 @@ class Session:
             return
         for inbox in inboxes:
             inbox.lose(close, is_provoked=False)
-        if delay is not None:
-            self._schedule(delay)
-        elif is_retryable:
-            self._give_up(ConnectionLostError("lost again before any event", code=close.code))
+        if is_retryable:
+            self._schedule(delay, close)
 
-    def _schedule(self, delay: float) -> None:
+    def _schedule(self, delay: float | None, close: Close) -> None:
+        """Have the next link opened, unless the last delay is used up."""
+        if delay is None:
+            self._give_up(ConnectionLostError("lost again before any event", code=close.code))
+            return
         try:
             self._reconnector.schedule(self, delay)
         except RuntimeError as exc:
