@@ -75,6 +75,27 @@ def test_turn_goes_through_a_proxy(
     assert is_readable is base_url.startswith("http:")
 
 
+def test_turn_goes_through_a_proxy_behind_tls(
+    transport: Any, responses_server: LocalServer, authority: TestAuthority
+) -> None:
+    """TLS inside TLS; the same authority is asked for both certificates."""
+    tls, place = authority.server_context(), ("127.0.0.1", responses_server.port)
+    with (
+        TunnelProxy(lambda *_: (place, b""), tls=tls) as terminator,
+        TunnelProxy(tls=tls, credentials=CREDENTIALS) as proxy,
+        ResponsesClient(
+            KEY,
+            base_url=f"https://localhost:{terminator.port}/v1",
+            transport=transport,
+            proxy=proxy.url("https", USERINFO),
+            ca_bundle=authority.bundle,
+        ) as client,
+    ):
+        assert client.create(**TURN).output_text
+        assert proxy.asked == [("localhost", terminator.port)]
+        assert KEY.encode() not in proxy.relayed
+
+
 def test_next_turn_uses_the_tunnel_again(base_url: str, authority: TestAuthority) -> None:
     """Like any link."""
     options: dict[str, Any] = {
