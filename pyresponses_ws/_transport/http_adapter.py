@@ -110,6 +110,7 @@ class _Line:
 
     def __init__(self, wire: Wire, origin: Origin, plug: _Plug) -> None:
         self._wire = wire
+        self._plug = plug
         self._connection = _Connection(origin, plug)
         self._answer: HTTPResponse | None = None
 
@@ -123,6 +124,7 @@ class _Line:
             if not self._wire.has_sent:
                 raise Passing(lost(self._wire.cut or "")) from None
             # Whoever refuses a large body says so before it closes the connection under it.
+        self._plug.receive_head()
         self._answer = self._connection.getresponse()
         return urllib3.HTTPResponse(status=self._answer.status, preload_content=False)
 
@@ -160,6 +162,7 @@ class _Plug:
     def __init__(self, wire: Wire, on_sent: Callable[[], None]) -> None:
         self._wire = wire
         self._on_sent = on_sent
+        self._head = b""
 
     def sendall(self, data: bytes) -> None:
         try:
@@ -169,14 +172,21 @@ class _Plug:
         except BaseException as exc:
             raise Passing(exc) from None
 
-    def makefile(self, mode: str) -> io.BytesIO:
-        """Return the head alone. http.client asks for it when it has sent everything."""
+    def receive_head(self) -> None:
+        """Wait for the answer, before http.client asks for it.
+
+        Python 3.13 prints a warning about its half-made response if ``makefile`` raises.
+        """
         try:
             if self._wire.cut is None:
                 self._on_sent()
-            return io.BytesIO(self._wire.receive_head())
+            self._head = self._wire.receive_head()
         except BaseException as exc:
             raise Passing(exc) from None
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        """Return the head alone."""
+        return io.BytesIO(self._head)
 
     def close(self) -> None:
         """Leave the socket open."""
