@@ -135,7 +135,7 @@ class ConnectError(TransportError):
     """No WebSocket could be opened.
 
     ``status`` is the HTTP status of the handshake, or None when none came; ``body`` its JSON body;
-    ``stage`` is how far it got: ``dns``, ``tcp``, ``tls``, ``upgrade``.
+    ``stage`` is how far it got: ``dns``, ``tcp``, ``proxy``, ``tls``, ``upgrade``.
     """
 
     def __init__(

@@ -66,7 +66,8 @@ class WebSocketBreaker:
 
     def note_failure(self, error: Exception) -> float | None:
         """Count a failure to get a WebSocket, and return the cool-down if it opened the breaker."""
-        is_definite = getattr(error, "status", None) in DEFINITE_STATUSES
+        is_proxys = getattr(error, "stage", None) == "proxy"
+        is_definite = not is_proxys and getattr(error, "status", None) in DEFINITE_STATUSES
         with self._lock:
             now = self._clock.now()
             seconds = self._breaker.note_failure(now, is_definite=is_definite, rng=self._rng)
@@ -157,4 +158,6 @@ def is_transport_failure(error: Exception) -> bool:
     """
     if isinstance(error, (APIError, ConfigError)):
         return False
-    return isinstance(error, ConnectError) and error.status not in (401, 429)
+    if not isinstance(error, ConnectError):
+        return False
+    return error.stage == "proxy" or error.status not in (401, 429)

@@ -44,7 +44,7 @@ class Dialer:
         self._lock = threads.lock()
         self._http: HTTPPool | None = None
         self._ssl_context = config.ssl_context
-        if config.ca_bundle or config.client_cert:
+        if config.ca_bundle is not None or config.client_cert is not None:
             # Now, so that a file that is no certificate is reported where it was named.
             self._ssl_context = self._make_ssl_context()
 
@@ -161,6 +161,9 @@ def _api_error(exc: ConnectError) -> APIError | None:
 
     A 403 or 429 without an ``error`` object comes from a gateway on the way.
     """
+    if exc.stage == "proxy":
+        # Its 401 is about the password for the proxy.
+        return None
     body = dict(exc.body or {})
     is_api = exc.status in _API_STATUSES and isinstance(body.get("error"), dict)
     if not is_api and exc.status != 401:

@@ -202,3 +202,17 @@ def test_certificates_of_the_environment_serve_both_transports(
         url = f"https://localhost:{terminator.port}/v1"
         with ResponsesClient(KEY, base_url=url, transport=transport) as client:
             assert client.create(**TURN).output_text
+
+
+def test_a_proxys_401_is_not_the_services(transport: Any, base_url: str) -> None:
+    """Some proxies answer a wrong password so; the API key has nothing to do with it."""
+    refusal = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+    with (
+        TunnelProxy(saying(refusal)) as proxy,
+        ResponsesClient(
+            KEY, base_url=base_url, proxy=proxy.url("http"), transport=transport
+        ) as client,
+    ):
+        error = error_of(lambda: client.create(**TURN))
+    assert isinstance(error, ConnectError)
+    assert (error.stage, error.status) == ("proxy", 401)
