@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pyresponses_ws.testing import LocalServer
 from tests.support.three_transports import Run, TurnOf, post_all, stream_all
+from tests.support.transcript_engine import TranscriptEngine, turns_of
 from tests.support.transcript_server import TRANSCRIPTS, Play, read_plays, serve_plays
 
 #: Conversations in which a turn was asked for; the one left out tells of handshakes alone.
@@ -99,3 +101,23 @@ def test_json_tells_the_code_of_an_error_in_the_middle() -> None:
     assert codes == ["insufficient_quota", "server_is_overloaded"]
     told = [outcome.error.code for outcome in run_json(plays).outcomes if outcome.error]  # type: ignore[attr-defined]
     assert told == codes
+
+
+#: Conversations that an engine can hold: the others continue a warm-up, fail, or are all refusals.
+SERVED = [name for name in NAMES if not name.startswith(("04", "08", "16"))]
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_the_embedded_server_gives_one_answer_to_all(name: str) -> None:
+    """What the model said in a transcript reaches the three as the same Response."""
+    plays = [play for play in playable(name) if not play.is_refused]
+    turns, runs = turns_of(plays), list[Run]()
+    for transport in ("websocket", "http"):
+        with LocalServer(engine=TranscriptEngine(plays)) as server:
+            runs.append(stream_all(server.base_url, transport, turns))
+    with LocalServer(engine=TranscriptEngine(plays)) as server:
+        json = post_all(server.base_url, turns)
+    websocket, sse = runs
+    assert sse.events() == websocket.events()
+    assert [outcome.error for outcome in websocket.outcomes] == [None] * len(plays)
+    assert json.responses() == sse.responses() == websocket.responses()
