@@ -64,6 +64,17 @@ class Responses:
         timeout: Timeout = ...,
     ) -> StoredStream: ...
 
+    @overload
+    def retrieve(
+        self,
+        response_id: str,
+        *,
+        include: Sequence[str] | None = ...,
+        stream: bool,
+        starting_after: int | None = ...,
+        timeout: Timeout = ...,
+    ) -> Response | StoredStream: ...
+
     def retrieve(
         self,
         response_id: str,

@@ -11,7 +11,7 @@ import logging
 import math
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -24,7 +24,7 @@ from pyresponses_ws._runtime.clock import Clock, Empty
 from pyresponses_ws._runtime.exchange import Exchange, read_body
 from pyresponses_ws._runtime.hook import call_hook
 from pyresponses_ws._runtime.pool import Pool
-from pyresponses_ws._transport.base import HTTPCall, HTTPRequest
+from pyresponses_ws._transport.base import Endpoint, HTTPCall, HTTPRequest
 from pyresponses_ws._transport.refusal import error_frame
 from pyresponses_ws.errors import (
     ConnectError,
@@ -128,6 +128,8 @@ class APICall:
         self._budget = Budget()
         # Seconds that all attempts to connect may still take: the promise is to the caller.
         self._connect_left: float = self._timeouts.connect
+        # Where the latest attempt went, as errors may tell it.
+        self._told: Endpoint | None = None
 
     def fetch(self) -> bytes:
         """Return the body of the answer; the call is over then.
@@ -180,9 +182,11 @@ class APICall:
         return _Failure(to_error(details), "overloaded", details)
 
     def _send(self) -> HTTPCall:
-        dialer = self._pool.dialer
-        request = self._request
-        endpoint = dialer.endpoint(dialer.config.http_url(request.path) + self._query())
+        dialer, request = self._pool.dialer, self._request
+        url = dialer.config.http_url(request.path)
+        endpoint = dialer.endpoint(url + _as_query(request, url))
+        # Of the URL only what the options say may be secret; cursors are named in messages.
+        self._told = replace(endpoint, url=url)
         call = dialer.http.start(
             HTTPRequest(
                 method=request.method,
@@ -199,22 +203,15 @@ class APICall:
         call.send(on_sent=_go_on)
         return call
 
-    def _query(self) -> str:
-        """What is asked besides, behind what the options say of every URL."""
-        url = self._pool.config.http_url(self._request.path)
-        query = urlencode(self._request.query)
-        return query and ("&" if "?" in url else "?") + query
-
     def _left(self) -> float:
         left = self.watch.left
         # Not 0: the next check says that the time is up.
         return math.inf if left is None else max(left, 0.001)
 
     def _read_refusal(self, call: HTTPCall) -> ErrorDetails:
-        # Of the URL only what the options say may be secret, and cursors are named in messages.
-        endpoint = self._pool.dialer.endpoint(self._pool.config.http_url(self._request.path))
+        assert self._told is not None, "only what was sent is refused"
         body = read_body(call)
-        return normalize_error(error_frame(call.status, call.headers, body, endpoint))
+        return normalize_error(error_frame(call.status, call.headers, body, self._told))
 
     def _unreachable(self, *, is_passing: bool) -> ErrorDetails | None:
         return _UNREACHABLE if is_passing and self._request.is_idempotent else None
@@ -260,6 +257,12 @@ class APICall:
         logger.debug(
             "%s: HTTP %d after %.0f ms, attempt %d", method, status, milliseconds, self._attempts
         )
+
+
+def _as_query(request: APIRequest, url: str) -> str:
+    """What is asked besides, behind the query that the options put into every URL."""
+    query = urlencode(request.query)
+    return query and ("&" if "?" in url else "?") + query
 
 
 def _go_on() -> None:

@@ -366,3 +366,16 @@ def test_no_secret_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     assert KEY not in shown
     assert "hunter2" not in shown
     assert "may not see msg_cursor" in str(caught.value)
+
+
+def test_a_key_that_changes_is_asked_for_once_an_attempt() -> None:
+    """So the one that was sent is the one that an error must not repeat."""
+    keys = iter(["sk-first-of-all", "sk-second-of-all"])
+    body = {"error": {"message": "sk-first-of-all is revoked"}}
+    with (
+        serving(answer(body, "401 No"), key=lambda: next(keys)) as (client, _),
+        pytest.raises(AuthenticationError) as caught,
+    ):
+        fetch(client)
+    assert str(caught.value).startswith("*** is revoked")
+    assert next(keys) == "sk-second-of-all"

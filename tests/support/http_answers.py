@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pyresponses_ws import ResponsesClient
+from pyresponses_ws.config import ApiKey
 from tests._transport.http_scripts import read_request, sized
 from tests.support.raw_server import Peer, RawServer
 
@@ -60,7 +61,9 @@ def stored(response_id: str = "resp_1", **fields: Any) -> Json:
 
 
 @contextmanager
-def serving(*scripts: Script, **options: Any) -> Iterator[tuple[ResponsesClient, list[str]]]:
+def serving(
+    *scripts: Script, key: ApiKey = KEY, **options: Any
+) -> Iterator[tuple[ResponsesClient, list[str]]]:
     """Run the n-th script on the n-th connection; yield a client, and the requests that came.
 
     A request is its line; a connection more than there are scripts fails the test.
@@ -75,6 +78,6 @@ def serving(*scripts: Script, **options: Any) -> Iterator[tuple[ResponsesClient,
 
     with RawServer(script) as server:
         base_url = f"http://127.0.0.1:{server.port}/v1"
-        with ResponsesClient(KEY, base_url=base_url, **options) as client:
+        with ResponsesClient(key, base_url=base_url, **options) as client:
             client._pool.rng = NoJitter()
             yield client, lines

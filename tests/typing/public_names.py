@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing_extensions import assert_type
 
 from pyresponses_ws import (
+    CompactedResponse,
     Connection,
     Lane,
     Response,
+    ResponseItemList,
     ResponsesClient,
     ResponseStream,
     ResponseTextDeltaEvent,
@@ -18,6 +20,7 @@ from pyresponses_ws import (
     TurnError,
     TurnReport,
 )
+from pyresponses_ws.stored_stream import StoredStream
 
 
 def turns(client: ResponsesClient) -> None:
@@ -27,6 +30,10 @@ def turns(client: ResponsesClient) -> None:
     assert_type(response.usage, ResponseUsage | None)
     assert_type(client.create(model="m", stream=True), ResponseStream)
     assert_type(client.responses.create(model="m"), Response)
+    assert_type(client.responses.retrieve("resp_1"), Response)
+    assert_type(client.responses.retrieve("resp_1", stream=True), StoredStream)
+    assert_type(client.responses.compact(model="m"), CompactedResponse)
+    assert_type(client.responses.input_items.list("resp_1").page, ResponseItemList)
 
 
 def events(stream: ResponseStream) -> None:
