@@ -11,7 +11,7 @@ from pyresponses_ws._transport.base import Check, HTTPRequest, RunWithDeadline
 from pyresponses_ws._transport.http_adapter import Head, Passing, exchange
 from pyresponses_ws._transport.http_body import Body, BodyError, make_body
 from pyresponses_ws._transport.http_idle import IdleSocket, IdleSockets, expiry
-from pyresponses_ws._transport.http_origin import origin_of
+from pyresponses_ws._transport.http_origin import Origin, origin_of
 from pyresponses_ws._transport.http_wire import Wire, count_held, lost
 from pyresponses_ws._transport.network import open_socket
 from pyresponses_ws._transport.upgrade import check_headers
@@ -48,10 +48,7 @@ class RequestsPool:
     def start(
         self, request: HTTPRequest, *, check: Check, connect_timeout: float, send_timeout: float
     ) -> RequestsCall:
-        """Make a call, not connected yet; see HTTPPool.
-
-        Raises ConfigError for a URL or header that cannot be used; no message holds its value.
-        """
+        """Make a call, not connected yet; see HTTPPool."""
         return RequestsCall(
             request,
             idle=self._idle,
@@ -83,8 +80,6 @@ class RequestsCall:
         connect_timeout: float,
         send_timeout: float,
     ) -> None:
-        check_headers(request.endpoint.headers)
-        self._origin = origin_of(request.endpoint)
         self._request = request
         self._idle = idle
         self._run_with_deadline = run_with_deadline
@@ -110,7 +105,10 @@ class RequestsCall:
         self._is_used = False
 
     def send(self, *, on_sent: Callable[[], None]) -> None:
-        """Connect or reuse, send everything, and wait for the head of the answer; see HTTPCall."""
+        """Connect or reuse, send everything, and wait for the head of the answer; see HTTPCall.
+
+        The ConfigError for a URL or header that cannot be used does not hold its value.
+        """
         if self._is_used:
             raise UsageError("a call is sent only once; start a new one")
         self._is_used = True
@@ -125,10 +123,12 @@ class RequestsCall:
 
     def _exchange(self, on_sent: Callable[[], None]) -> Head:
         """Use connection after connection until one takes a byte."""
+        check_headers(self._request.endpoint.headers)
+        origin = origin_of(self._request.endpoint)
         while True:
-            wire = self._wire = self._attach()
+            wire = self._wire = self._attach(origin)
             try:
-                return exchange(wire, self._request, self._origin, on_sent=on_sent)
+                return exchange(wire, self._request, origin, on_sent=on_sent)
             except ConnectionLostError as exc:
                 if self.bytes_sent:
                     raise
@@ -136,19 +136,19 @@ class RequestsCall:
                     raise ConnectError(str(exc), stage="tcp") from exc
             self._close()
 
-    def _attach(self) -> Wire:
+    def _attach(self, origin: Origin) -> Wire:
         """Get a connection that is ready for a request."""
-        sock = self._idle.take(self._origin)
+        sock = self._idle.take(origin)
         self.is_reused = sock is not None
         if sock is None:
-            sock = self._connect()
+            sock = self._connect(origin)
         else:
             self._adopt(sock)
         return Wire(sock, owner=self, check=self._check, send_timeout=self._send_timeout)
 
-    def _connect(self) -> socket.socket:
+    def _connect(self, origin: Origin) -> socket.socket:
         """Open a connection. Raises ConnectError, ConfigError and what the check raises."""
-        origin, started = self._origin, time.monotonic()
+        started = time.monotonic()
         failure: BaseException
         try:
             sock = open_socket(
@@ -257,7 +257,10 @@ class RequestsCall:
         except BodyError:
             return None
         return IdleSocket(
-            sock=sock, origin=self._origin, body=self._body, expires_at=expiry(self.headers)
+            sock=sock,
+            origin=origin_of(self._request.endpoint),
+            body=self._body,
+            expires_at=expiry(self.headers),
         )
 
     def _close(self) -> None:

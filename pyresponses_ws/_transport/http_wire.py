@@ -148,11 +148,13 @@ class Wire:
 
     def _receive_one_head(self) -> bytes:
         received, position = self._received, 0
-        while (end := _BLANK_LINE.search(received, position)) is None:
-            if len(received) > HEAD_LIMIT:
-                raise lost(f"the head of the answer is over {HEAD_LIMIT} bytes")
+        while True:
             if not received.startswith(_HTTP[: len(received)]):
                 raise lost("the answer is not HTTP")
+            if (end := _BLANK_LINE.search(received, position)) is not None:
+                break
+            if len(received) > HEAD_LIMIT:
+                raise lost(f"the head of the answer is over {HEAD_LIMIT} bytes")
             position = max(0, len(received) - 3)
             if not (data := self._receive_more()):
                 raise lost(self.cut or "the peer ended it before the answer")

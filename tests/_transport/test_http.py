@@ -296,8 +296,14 @@ def test_page_of_a_gateway_can_be_read() -> None:
 def test_header_that_cannot_travel_is_a_config_error(header: dict[str, str]) -> None:
     """Its value is never shown."""
     with pytest.raises(ConfigError) as caught:
-        Caller("http://127.0.0.1:9/").start(headers=header)
+        Caller("http://127.0.0.1:9/").send(headers=header)
     assert "sk-" not in str(caught.value)
+
+
+def test_url_that_cannot_be_used_is_a_config_error() -> None:
+    """It is said before anything is opened."""
+    with pytest.raises(ConfigError, match="HTTP needs http or https"):
+        Caller("ws://127.0.0.1:9/").send()
 
 
 def test_refused_connection_says_so(unused_port: int) -> None:
