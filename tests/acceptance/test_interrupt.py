@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import itertools
 import json
-import linecache
-import os
-import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 
-import pyresponses_ws
 from pyresponses_ws import Hooks, ResponsesClient
 from pyresponses_ws.errors import ResponsesWSError
 from tests.support.answers import error
+from tests.support.interrupts import (
+    interrupted,
+    is_interrupted,
+    press_ctrl_c,
+    press_soon,
+    python_handles_sigint,
+)
 from tests.support.responses_peer import (
     Gone,
     PeerLink,
@@ -34,39 +33,10 @@ from tests.support.responses_peer import (
 
 TURN: dict[str, Any] = {"model": "m", "input": "hello"}
 BIG_TURN: dict[str, Any] = {"model": "m", "input": "x" * 12_000_000}
-PACKAGE = str(Path(pyresponses_ws.__file__).parent)
-#: Seconds in which a call must hear Ctrl-C.
-PROMPT = 1.0
 
-
-def press_ctrl_c() -> None:
-    """Send SIGINT to this process, as the terminal does; the kernel gives it to the main thread."""
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-@pytest.fixture(autouse=True)
-def _python_handles_sigint() -> Iterator[None]:
-    """Have SIGINT raise KeyboardInterrupt, and SIGALRM press Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    alarm = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, alarm)
-    signal.signal(signal.SIGINT, before)
-
-
-def press_soon(_: object = None) -> None:
-    """Press Ctrl-C when the caller, who calls this, has gone on to wait."""
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-
-
-def interrupted(call: Callable[[], object]) -> None:
-    """Run a call that Ctrl-C ends, promptly and with nothing but KeyboardInterrupt."""
-    started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt) as caught:
-        call()
-    assert type(caught.value) is KeyboardInterrupt
-    assert time.monotonic() - started < PROMPT
+#: The fixture is used by its name, which is all that pytest asks for.
+__all__ = ["python_handles_sigint"]
+pytestmark = pytest.mark.usefixtures("python_handles_sigint")
 
 
 def is_usable(client: ResponsesClient) -> bool:
@@ -275,54 +245,6 @@ def test_ctrl_c_anywhere_shifts_no_reply() -> None:
     assert interrupts > 30
 
 
-class InterruptAtLine:
-    """A trace function: KeyboardInterrupt before the n-th line that runs in the package.
-
-    It spares lines at which no signal can arrive, but a trace function is called: the end of a
-    ``with``, a ``try``, and finalizers, out of which Python lets nothing.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._entered: set[tuple[int, int]] = set()
-        self.is_over = False
-
-    def __call__(self, frame: FrameType, event: str, arg: object) -> Any:
-        is_ours = frame.f_code.co_filename.startswith(PACKAGE)
-        return self._step if is_ours and frame.f_code.co_name != "drop" else None
-
-    def _step(self, frame: FrameType, event: str, arg: object) -> Any:
-        if event == "line" and not self._is_spared(frame):
-            self._count -= 1
-            if self._count == 0:
-                self.is_over = True
-                raise KeyboardInterrupt
-        return self._step
-
-    def _is_spared(self, frame: FrameType) -> bool:
-        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-        place = (id(frame), frame.f_lineno)
-        if not line.startswith("with ") or place in self._entered:
-            self._entered.discard(place)
-            return line.startswith("with ") or line == "try:"
-        self._entered.add(place)
-        return False
-
-
-def _is_interrupted(call: Callable[[], object], line: int) -> bool:
-    """Run the call with an interrupt at that line; False when it ended before."""
-    bomb, before = InterruptAtLine(line), sys.gettrace()
-    sys.settrace(bomb)
-    try:
-        call()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    assert not bomb.is_over, "the interrupt was swallowed"
-    return False
-
-
 @pytest.mark.parametrize("is_reused", [False, True])
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_ctrl_c_at_any_line_leaves_a_usable_client(is_reused: bool, is_stream: bool) -> None:
@@ -338,7 +260,7 @@ def test_ctrl_c_at_any_line_leaves_a_usable_client(is_reused: bool, is_stream: b
                 if is_reused:
                     client.create(**TURN)
                 turn = call if is_stream else lambda client=client: client.create(**TURN)
-                if not _is_interrupted(turn, line):
+                if not is_interrupted(turn, line):
                     break
                 assert client.create(model="m", input=f"after {line}").output_text == (
                     f"after {line}"
