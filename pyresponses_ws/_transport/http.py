@@ -100,9 +100,11 @@ class RequestsCall:
         self._sock: socket.socket | None = None
         # From here on for the calling thread only.
         self._wire: Wire | None = None
-        self._head: Head | None = None
+        self._origin: Origin | None = None
         self._body: Body | None = None
         self._is_used = False
+        # The connection cannot carry another call.
+        self._is_last = False
 
     def send(self, *, on_sent: Callable[[], None]) -> None:
         """Connect or reuse, send everything, and wait for the head of the answer; see HTTPCall.
@@ -118,13 +120,13 @@ class RequestsCall:
             self._close()
             raise
         self.status, self.headers = head.status, head.headers
-        self._head = head
+        self._is_last = head.is_last
         self._body = make_body(head.headers, is_chunked=head.is_chunked, length=head.length)
 
     def _exchange(self, on_sent: Callable[[], None]) -> Head:
         """Use connection after connection until one takes a byte."""
         check_headers(self._request.endpoint.headers)
-        origin = origin_of(self._request.endpoint)
+        origin = self._origin = origin_of(self._request.endpoint)
         while True:
             wire = self._wire = self._attach(origin)
             try:
@@ -248,20 +250,17 @@ class RequestsCall:
 
     def _make_idle(self, sock: socket.socket) -> IdleSocket | None:
         """Return the connection as one for the next call; None if it cannot carry one."""
-        if self._head is None or self._body is None or self._wire is None or self._head.is_last:
+        wire, body, origin = self._wire, self._body, self._origin
+        if wire is None or body is None or origin is None or self._is_last:
             return None
-        rest = self._wire.take_received()
-        try:
-            if rest and (self._body.is_complete or self._body.receive_data(rest) is None):
+        if rest := wire.take_received():
+            if body.is_complete:
                 return None
-        except BodyError:
-            return None
-        return IdleSocket(
-            sock=sock,
-            origin=origin_of(self._request.endpoint),
-            body=self._body,
-            expires_at=expiry(self.headers),
-        )
+            try:
+                body.receive_data(rest)
+            except BodyError:
+                return None
+        return IdleSocket(sock=sock, origin=origin, body=body, expires_at=expiry(self.headers))
 
     def _close(self) -> None:
         """Close the descriptor; idempotent."""

@@ -160,10 +160,11 @@ def test_a_large_event_may_come_in_many_reads() -> None:
 # ------------------------------------------------------------------------------- the faults
 
 
-def test_bad_utf8_is_raised_behind_what_was_good() -> None:
+@pytest.mark.parametrize("bad", [b"event: e\ndata: \xff\n\n", b"data: \xff\n\n"])
+def test_bad_utf8_is_raised_behind_what_was_good(bad: bytes) -> None:
     """The events before it are returned first; from then on every call raises."""
     parser = SSEParser()
-    assert parser.receive_data(EVENT + b"data: \xff\n\n" + EVENT) == [TEXT]
+    assert parser.receive_data(EVENT + bad + EVENT) == [TEXT]
     for data in (b"", EVENT):
         with pytest.raises(ProtocolError, match="not UTF-8") as caught:
             parser.receive_data(data)
