@@ -59,7 +59,12 @@ class Attempts:
 
     def check_given_up(self) -> None:
         """Raise if the caller no longer wants the answer: never sent again then."""
-        if self._claim.is_cancelled or (self._links.is_closed and self._report.attempts):
+        if self._links.is_closed and self._report.attempts:
+            raise cancelled_error()
+        self._check_caller()
+
+    def _check_caller(self) -> None:
+        if self._claim.is_cancelled:
             raise cancelled_error()
         if self._clock.now() >= self._timers.ends_at:
             raise timeout_error("total", self._timers.ends_at - self._timers.started_at)
@@ -160,7 +165,7 @@ class Attempts:
 
     def _is_overdue(self) -> bool:
         """Whether ``first_event`` has run out. Raises if another timer has, or the caller."""
-        self.check_given_up()
+        self._check_caller()
         claim = self._claim
         if claim.exchange is not None:
             unsent, is_head = claim.exchange.call.unsent_bytes(), True
@@ -212,10 +217,15 @@ class Attempts:
         self._note_sent(size, unsent=unsent or 0, is_head=True)
 
     def check_posted(self, *, is_sent: bool) -> None:
-        """Raise what ends the wait of an HTTP call."""
-        self.check_given_up()
+        """Raise what ends the wait of an HTTP call.
+
+        A client that is being closed gives it time; its claim is cancelled when that is over.
+        """
+        self._check_caller()
         if is_sent and self._is_overdue():
             raise OverdueError(self._overdue_reason())
+        if self._claim.exchange is not None:
+            self._claim.exchange.check_held(self._clock.now())
 
 
 class _Post:

@@ -6,10 +6,12 @@ sees no difference: batches of events, and the loss of the connection.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from pyresponses_ws import codec
+from pyresponses_ws._protocol.failure_pair import FailurePairs
 from pyresponses_ws._protocol.lanes import Lanes
 from pyresponses_ws._protocol.sse import SSEParser
 from pyresponses_ws._runtime.mailbox import Batch, Letter, Lost, count_bytes
@@ -29,8 +31,13 @@ _TERMINALS = {
 }
 
 
+#: Seconds for which an ``error`` event waits for the failed response that may follow it. Both are
+#: written at once, and most servers end the stream after them.
+PAIR_WAIT = 1.0
+
+
 class OverdueError(Exception):
-    """The first event did not come in time; raised by the check of a call, and met here."""
+    """What was waited for did not come in time; raised by the check of a call, and met here."""
 
 
 class Exchange:
@@ -45,6 +52,9 @@ class Exchange:
         self._parser = SSEParser()
         # The order of a turn's events is judged as on a link, with this turn alone on it.
         self._lanes: Lanes[Exchange] = Lanes()
+        self._pairs = FailurePairs()
+        # When an error is no longer held back.
+        self._held_until = math.inf
         # An answer that is no event stream was read.
         self._is_read = False
         # Met behind events that had to be handed over first.
@@ -69,7 +79,18 @@ class Exchange:
                 if batch := self._receive_some():
                     return batch
         except (ConnectionLostError, OverdueError, ProtocolError) as exc:
+            if held := self._route(self._pairs.take_held()):
+                return Batch(held, 0)
             return _lost(exc)
+
+    def check_held(self, now: float) -> None:
+        """Raise OverdueError when an error has waited long enough for what may follow it."""
+        if self._pairs.held is None:
+            self._held_until = math.inf
+        elif self._held_until == math.inf:
+            self._held_until = now + PAIR_WAIT
+        elif now >= self._held_until:
+            raise OverdueError("nothing followed an error")
 
     def leave(self) -> None:
         """Let go of the connection; one whose answer is not over is closed. Idempotent."""
@@ -86,6 +107,8 @@ class Exchange:
             raise self._fault
         if not self._is_good or not self._is_stream:
             return self._receive_whole()
+        # Raises a fault that the parser has kept behind the texts that it returned.
+        self._parser.receive_data(b"")
         data = self.call.read()
         if not data:
             raise _cut_short()
@@ -96,7 +119,7 @@ class Exchange:
             codec.parse_events(texts, events)
         except ProtocolError as exc:
             self._fault = exc
-        routed = self._route(events)
+        routed = self._route(self._pairs.receive(events))
         return Batch(routed, count_bytes(texts)) if routed else None
 
     def _route(self, events: list[Event]) -> list[Event]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pyresponses_ws.errors import RateLimitError, ResponseFailedError
 from pyresponses_ws.testing import LocalServer
 from tests.support.three_transports import Run, TurnOf, post_all, stream_all
 from tests.support.transcript_engine import TranscriptEngine, turns_of
@@ -44,6 +45,17 @@ def has_error_event(play: Play) -> bool:
     return not play.is_refused and any(event["type"] == "error" for event in play.events)
 
 
+def says_it_twice(play: Play) -> bool:
+    """Tell a turn whose stream has an ``error`` and then the failed response."""
+    types = [] if play.is_refused else [event["type"] for event in play.events]
+    return types[-2:] == ["error", "response.failed"]
+
+
+def streamed_alike(name: str) -> list[Play]:
+    """Return the turns that end in the same way over both: all but those said twice."""
+    return [play for play in playable(name) if not says_it_twice(play)]
+
+
 def test_no_turn_is_left_out_without_a_reason() -> None:
     """Warm-ups, names of lanes and the age of a connection are a WebSocket's alone."""
     left_out = {
@@ -64,7 +76,7 @@ def test_no_turn_is_left_out_without_a_reason() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_both_streams_bring_the_same_events(name: str) -> None:
     """All of them, in order, up to the one that ends the turn."""
-    plays = playable(name)
+    plays = streamed_alike(name)
     websocket, sse = run_streams(plays)
     assert [o.transport for o in websocket.outcomes] == ["websocket"] * len(plays)
     assert [o.transport for o in sse.outcomes] == ["http"] * len(plays)
@@ -76,7 +88,7 @@ def test_both_streams_bring_the_same_events(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_both_streams_end_in_the_same_way(name: str) -> None:
     """With equal Responses, errors, and partial answers of the errors."""
-    websocket, sse = run_streams(playable(name))
+    websocket, sse = run_streams(streamed_alike(name))
     assert sse.responses() == websocket.responses()
     assert sse.errors() == websocket.errors()
     assert sse.partials() == websocket.partials()
@@ -91,6 +103,22 @@ def test_json_brings_the_same_responses(name: str) -> None:
     json = run_json(plays)
     assert json.responses() == websocket.responses()
     assert json.errors() == websocket.errors()
+
+
+def test_a_failure_that_is_said_twice_ends_by_the_wires_own_rule() -> None:
+    """Over events the pair is the service's way to say what WebSocket says by the second alone.
+
+    Over WebSocket, where nobody has seen the pair from the service, the error ends the turn.
+    """
+    plays = [play for play in playable("08_failed") if says_it_twice(play)]
+    websocket, sse = run_streams(plays)
+    errors = [run.outcomes[0].error for run in (websocket, sse, run_json(plays))]
+    assert [type(error) for error in errors] == [
+        RateLimitError,
+        ResponseFailedError,
+        ResponseFailedError,
+    ]
+    assert {error.code for error in errors} == {"insufficient_quota"}  # type: ignore[union-attr]
 
 
 def test_json_tells_the_code_of_an_error_in_the_middle() -> None:
