@@ -90,7 +90,8 @@ class Relay:
         """Begin: harm what is to be harmed at once, then connect to the server."""
         for end in self._ends:
             end.sock.setblocking(False)
-            end.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with contextlib.suppress(OSError):  # some systems refuse it for a client that has left
+                end.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._take_on(faults)
         if self._is_reset_due or (self._pipes["up"].is_cut and self._pipes["down"].is_cut):
             self._close(self._server)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 from pyresponses_ws._protocol.link import is_retryable_close
@@ -67,8 +67,9 @@ Phase = Literal[
     "between_turns",
     "closing",
 ]
+#: ``create`` and ``stream`` have WebSocket alone, ``auto`` is a create that may go over HTTP;
 #: ``two_lanes`` is two turns side by side on one ``client.connect()``.
-Mode = Literal["create", "stream", "two_lanes", "http", "http_stream"]
+Mode = Literal["create", "stream", "auto", "two_lanes", "http", "http_stream"]
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 PHASES: tuple[Phase, ...] = get_args(Phase)
@@ -82,6 +83,10 @@ STALLS: tuple[Fault, ...] = ("stall", "stall_up", "stall_down")
 #: Faults that are about getting a connection at all.
 PORT: tuple[Fault, ...] = ("refuse", "black_hole", "silence")
 CLOSE_CODES = {"close_1011": 1011, "close_1008": 1008, "close_1009": 1009}
+#: Seconds of the timers of the cells that wait for one.
+CONNECT_TIMER, EVENT_TIMER, PING_INTERVAL, PING_TIMER = 0.25, 0.35, 0.05, 0.3
+#: Seconds that a call may take beyond its timer.
+GRACE = 0.5
 #: What the server says in the place of an answer.
 ERRORS = {
     "overloaded": error_frame("server_is_overloaded", 503),
@@ -124,6 +129,8 @@ class Outcome:
     requests: int | None = 1
     #: Text of the error's partial answer.
     partial: str = ""
+    #: What the answer came over; None on lanes, where each event tells nothing of it.
+    transport: str | None = None
 
 
 #: A fault that is not noticed.
@@ -200,6 +207,13 @@ def _of_rest(cell: Cell) -> str | None:
 
 def expected(cell: Cell) -> Outcome:
     """The outcome that the recovery table and the promises of the timers demand."""
+    outcome = _expected(cell)
+    if outcome.error is not None or outcome.transport is not None or cell.mode == "two_lanes":
+        return outcome
+    return replace(outcome, transport="http" if cell.is_http else "websocket")
+
+
+def _expected(cell: Cell) -> Outcome:
     if cell.phase in OPENING:
         return _expected_opening(cell)
     if cell.phase == "closing":
@@ -214,6 +228,9 @@ def _expected_opening(cell: Cell) -> Outcome:
     if cell.fault in ("delay", "trickle"):
         return WELL
     failed = _unconnected(cell)
+    if cell.mode == "auto" and cell.fault not in ("refuse", "black_hole"):
+        # After one attempt; it was not sent before, so nothing is sent again.
+        return Outcome(transport="http")
     if cell.phase != "connect" or not cell.is_http:
         return failed
     if cell.fault == "silence":
@@ -279,7 +296,9 @@ def _from_table(cell: Cell) -> Outcome:
     if decision.action is not Action.RAISE and cell.fault == "crash":
         # Nobody listens any more, so it cannot be sent again.
         return Outcome(error=DeliveryUnknownError, partial=_partial(cell))
-    if decision.action in (Action.REPLAY, Action.RETRY, Action.NEW_LINK):
+    if decision.action is Action.HTTP:
+        return Outcome(attempts=2, requests=2, transport="http")
+    if decision.action is not Action.RAISE:
         is_replay = decision.action is Action.REPLAY
         return Outcome(attempts=2, replayed=is_replay, requests=2)
     return Outcome(error=_error_of(decision, details), partial=_partial(cell))
@@ -298,6 +317,7 @@ def _situation(cell: Cell, details: ErrorDetails | None) -> Situation:
         details=details,
         close_code=CLOSE_CODES.get(cell.fault, 1006),
         provoked=True,
+        http_available=cell.mode == "auto",
         # A timer that ran out has used the time of a replay.
         seconds_since_sent=math.inf if is_first_event else 0.0,
     )
@@ -315,6 +335,18 @@ def _error_of(decision: Decision, details: ErrorDetails | None) -> type[Exceptio
     if details is not None:
         return type(to_error(details))
     return decision.error or ConnectionLostError
+
+
+def longest(cell: Cell) -> float | None:
+    """Seconds after which the turn that meets the fault must have ended; None for no timer."""
+    if cell.phase == "closing" or cell.fault not in (*STALLS, "silence", "black_hole"):
+        return None
+    if cell.is_http and cell.phase not in ("resolve", "tls") and cell.fault != "black_hole":
+        return EVENT_TIMER + GRACE
+    if cell.phase in OPENING:
+        # HTTP may have to find out by itself.
+        return CONNECT_TIMER * (2 if cell.mode == "auto" else 1) + GRACE
+    return PING_INTERVAL + PING_TIMER + GRACE
 
 
 def _partial(cell: Cell) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import mock
 
 import pytest
 
 from pyresponses_ws import ResponsesClient, Timeouts
+from pyresponses_ws.config import TransportChoice
 from pyresponses_ws.connection import Connection, Lane
 from pyresponses_ws.errors import ClosedError, ConnectionLostError, ResponsesWSError
 from pyresponses_ws.failures import normalize_error, to_error
@@ -31,7 +33,18 @@ from pyresponses_ws.testing import (
     Trickle,
 )
 from pyresponses_ws.testing.faults import ConnectionFault
-from tests.matrix.cells import CLOSE_CODES, OPENING, RUNNING, STALLS, Cell, expected
+from tests.matrix.cells import (
+    CLOSE_CODES,
+    CONNECT_TIMER,
+    EVENT_TIMER,
+    OPENING,
+    PING_INTERVAL,
+    PING_TIMER,
+    RUNNING,
+    STALLS,
+    Cell,
+    expected,
+)
 from tests.matrix.service import ARGUMENTS, CHUNK_HEADER, FRAME_HEADER, Plan, Service
 from tests.support.responses_peer import KEY, PATIENCE, wait_for
 from tests.support.tls import TestAuthority
@@ -51,6 +64,10 @@ class Result:
     replayed: bool = False
     requests: int = 0
     partial: str = ""
+    #: What the answer came over.
+    transport: str | None = None
+    #: Seconds from the call to its end.
+    seconds: float = 0.0
     #: Answers that came, each beside the one that was due.
     answers: list[tuple[str, str]] = field(default_factory=list)
 
@@ -92,7 +109,7 @@ class Stage:
         return ResponsesClient(
             api_key=KEY,
             base_url=by_name if cell.phase == "resolve" else self.proxy.base_url,
-            transport="http" if cell.is_http else "websocket",
+            transport=_transport(cell),
             timeouts=_timeouts(cell),
             retry_delays=(0.01,) * 5,
             ssl_context=authority().client_context() if cell.phase == "tls" else None,
@@ -111,7 +128,9 @@ class Stage:
             self._prepare()
         if self.cell.phase != "closing":
             before = len(self.service.requests)
+            began = time.monotonic()
             self._run_turn(self.result)
+            self.result.seconds = time.monotonic() - began
             self.result.requests = self._count_requests(before)
             self._heal()
             self._run_next()
@@ -180,7 +199,9 @@ class Stage:
 
     def _hear_loss(self) -> None:
         """Whoever holds a connection is told of each loss, on every lane, once."""
-        for name in LANES if self.connection is not None else ():
+        if self.connection is None:
+            return
+        for name in LANES:
             with pytest.raises(ConnectionLostError):
                 self.connection.lane(name).receive(timeout=PATIENCE)
 
@@ -206,12 +227,14 @@ class Stage:
             result.error = exc
             _note(result, exc)
             return
-        result.attempts, result.replayed = response.report.attempts, response.report.replayed
+        report = response.report
+        result.attempts, result.replayed = report.attempts, report.replayed
+        result.transport = report.transport
         result.answers.append((_said(response), _due(text)))
 
     def _ask(self, text: str) -> Any:
         turn: dict[str, Any] = {"model": "m", "input": text}
-        if self.cell.mode in ("create", "http"):
+        if self.cell.mode in ("create", "auto", "http"):
             return self.client.create(**turn)
         with self.client.stream(**turn) as stream:
             return stream.get_final_response()
@@ -336,11 +359,20 @@ _MAKERS: dict[str, Callable[[Cell, dict[str, Any]], ConnectionFault | None]] = {
 
 def _timeouts(cell: Cell) -> Timeouts:
     """Small where the cell waits for one of them, and out of the way elsewhere."""
+    patient = Timeouts(connect=PATIENCE, create_total=PATIENCE, total=PATIENCE)
     if cell.fault not in (*STALLS, "silence", "black_hole"):
-        return Timeouts(connect=PATIENCE, create_total=PATIENCE, total=PATIENCE)
+        return patient
+    if cell.phase in OPENING and (cell.fault != "silence" or not cell.is_http):
+        return replace(patient, connect=CONNECT_TIMER)
     if cell.is_http:
-        return Timeouts(connect=0.2, first_event=0.2, silence=0.2)
-    return Timeouts(connect=0.2, ping_interval=0.1, ping_timeout=0.15)
+        return replace(patient, first_event=EVENT_TIMER, silence=EVENT_TIMER)
+    return replace(patient, ping_interval=PING_INTERVAL, ping_timeout=PING_TIMER)
+
+
+def _transport(cell: Cell) -> TransportChoice:
+    if cell.is_http:
+        return "http"
+    return "auto" if cell.mode == "auto" else "websocket"
 
 
 # --- names ----------------------------------------------------------------------------------------

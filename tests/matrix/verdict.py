@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tests.matrix.cells import FAULTS, MODES, PHASES, Cell, Fault, Outcome, Phase, expected
+from tests.matrix.cells import FAULTS, MODES, PHASES, Cell, Fault, Outcome, Phase, expected, longest
 from tests.matrix.stage import Result
 
 #: How the grid writes a mode: small where it is well, large where it is not.
-LETTERS = {"create": "c", "stream": "s", "two_lanes": "l", "http": "h", "http_stream": "t"}
+LETTERS = {
+    "create": "c",
+    "stream": "s",
+    "auto": "a",
+    "two_lanes": "l",
+    "http": "h",
+    "http_stream": "t",
+}
 
 
 def differences(cell: Cell, result: Result) -> list[str]:
     """Name everything that is not as expected."""
-    return [*_of_errors(result, expected(cell)), *_of_facts(cell, result), *_of_answers(result)]
+    due = expected(cell)
+    return [
+        *_of_errors(result, due),
+        *_of_facts(cell, result),
+        *_of_answers(result),
+        *_of_time(cell, result),
+    ]
 
 
 def _of_errors(result: Result, due: Outcome) -> Iterator[str]:
@@ -27,8 +40,10 @@ def _of_errors(result: Result, due: Outcome) -> Iterator[str]:
 
 def _of_facts(cell: Cell, result: Result) -> Iterator[str]:
     due = expected(cell)
-    for name in ("attempts", "replayed", "requests", "partial"):
+    for name in ("attempts", "replayed", "requests", "partial", "transport"):
         is_open = getattr(due, name) is None or cell.phase == "closing"
+        # One of two endings that both are good.
+        is_open = is_open or (due.or_error is not None and result.error is not None)
         if not is_open and getattr(result, name) != getattr(due, name):
             yield f"{name} is {getattr(result, name)!r}, not {getattr(due, name)!r}"
 
@@ -37,6 +52,12 @@ def _of_answers(result: Result) -> Iterator[str]:
     for said, due in result.answers:
         if said != due:
             yield f"the answer to another came: {said!r}, not {due!r}"
+
+
+def _of_time(cell: Cell, result: Result) -> Iterator[str]:
+    limit = longest(cell)
+    if limit is not None and result.seconds > limit:
+        yield f"it took {result.seconds:.2f} s, not {limit:.2f} at most"
 
 
 def _name(kind: type[Exception] | None) -> str:

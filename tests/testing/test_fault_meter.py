@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyresponses_ws.testing.fault_meter import Meter, TextWatch
@@ -48,6 +48,7 @@ def sums(parts: Sequence[bytes]) -> list[int]:
     return [len(b"".join(parts[: number + 1])) for number in range(len(parts))]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 1 << 20), max_size=12))
 def test_frames_are_seen_wherever_reads_end(cuts: list[int]) -> None:
     """Headers, masks and payloads may be parted anywhere."""
@@ -56,6 +57,7 @@ def test_frames_are_seen_wherever_reads_end(cuts: list[int]) -> None:
     assert (meter.frames, meter.is_upgraded) == (len(FRAMES), True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 1 << 10), max_size=30))
 def test_events_are_seen_wherever_reads_end(cuts: list[int]) -> None:
     """A blank line may be parted, and may be of LF or CRLF."""
@@ -64,6 +66,7 @@ def test_events_are_seen_wherever_reads_end(cuts: list[int]) -> None:
     assert (meter.frames, meter.is_upgraded) == (0, False)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 1 << 10), max_size=12))
 def test_a_text_is_found_under_the_mask_wherever_reads_end(cuts: list[int]) -> None:
     """What a client says is unmasked before it is looked at."""
@@ -93,6 +96,7 @@ def test_tls_is_bytes_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", [FRAMES, EVENTS])
+@settings(deadline=None)
 @given(noise=st.binary(max_size=400))
 def test_nonsense_is_counted_like_anything_else(kind: list[bytes], noise: bytes) -> None:
     """Bytes that are no frame and no event still pass, each once."""
