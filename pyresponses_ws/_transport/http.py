@@ -12,8 +12,9 @@ from pyresponses_ws._transport.http_adapter import Head, Passing, exchange
 from pyresponses_ws._transport.http_body import Body, BodyError, make_body
 from pyresponses_ws._transport.http_idle import IdleSocket, IdleSockets, expiry
 from pyresponses_ws._transport.http_origin import Origin, origin_of
-from pyresponses_ws._transport.http_wire import Wire, count_held, lost
+from pyresponses_ws._transport.http_wire import Wire, lost
 from pyresponses_ws._transport.network import open_socket
+from pyresponses_ws._transport.tls_stack import count_held
 from pyresponses_ws._transport.upgrade import check_headers
 from pyresponses_ws.errors import (
     ClosedError,
@@ -162,6 +163,7 @@ class RequestsCall:
                 run_with_deadline=self._run_with_deadline,
                 on_socket=self._watch,
                 proxy=origin.proxy,
+                proxy_ssl_context=self._request.endpoint.ssl_context,
                 # One thread uses the socket of a call; abort() stays outside of TLS.
                 make_lock=contextlib.nullcontext,
             )
@@ -234,7 +236,8 @@ class RequestsCall:
     def dispose(self) -> None:
         """Let go; see HTTPCall. Whoever gives up in the middle of an answer aborts first.
 
-        Waits for nothing: an answer's last bytes may lag behind its last event.
+        Waits for nothing: an answer's last bytes may lag behind its last event, and are looked for
+        when the next call wants the connection.
         """
         sock = self._sock
         # Before the flag is read: an abort that comes later must not hit the next call.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pyresponses_ws._transport.http_body import Body, BodyError
 from pyresponses_ws._transport.http_origin import Origin
-from pyresponses_ws._transport.http_wire import is_nothing_yet
+from pyresponses_ws._transport.http_wire import MIN_WAIT, is_nothing_yet
 
 #: Seconds after which a connection is not used again. Proxies commonly end one after 60, and one
 #: that ends just while a request leaves costs that request its certainty.
@@ -22,6 +22,8 @@ IDLE_SECONDS = 55.0
 MARGIN = 1.0
 #: Most bytes that the end of an answer may still bring after its last event.
 LATE_BYTES = 64 * 1024
+#: Seconds for which that end is waited for when the next call comes sooner.
+LATE_WAIT = 0.02
 
 _KEEP_ALIVE = re.compile(r"\btimeout\s*=\s*(\d{1,9})")
 
@@ -40,27 +42,37 @@ class IdleSocket:
     process: int = field(default_factory=os.getpid)
 
     def is_usable(self) -> bool:
-        """Tell whether the answer before has ended and nothing has come since. Never waits."""
+        """Tell whether the answer before has ended and nothing has come since.
+
+        Waits a moment for an end that is on its way, which costs less than another connection.
+        """
         if self.process != os.getpid() or time.monotonic() >= self.expires_at:
             return False
         try:
-            self.sock.settimeout(0)
-            self._read_late()
-        except OSError as exc:
-            return is_nothing_yet(exc) and self.body.is_complete and not self.body.has_excess
-        except BodyError:
-            pass
-        return False
+            return self._read_late() and not self.body.has_excess and self._is_silent()
+        except (OSError, BodyError):
+            return False
 
-    def _read_late(self) -> None:
-        """Read what has come; return at what should not have. Raises what ``recv`` raises."""
-        size = 0
-        while size <= LATE_BYTES:
+    def _read_late(self) -> bool:
+        """Read the end of the answer; tells whether it came. Raises OSError and BodyError."""
+        size, ends_at = 0, time.monotonic() + LATE_WAIT
+        while not self.body.is_complete and size <= LATE_BYTES:
+            self.sock.settimeout(max(ends_at - time.monotonic(), MIN_WAIT))
             data = self.sock.recv(LATE_BYTES)
-            if not data or self.body.is_complete:
-                return
+            if not data:
+                return False
             self.body.receive_data(data)
             size += len(data)
+        return self.body.is_complete
+
+    def _is_silent(self) -> bool:
+        """Tell whether the connection is open and nothing has come. Never waits."""
+        self.sock.settimeout(0)
+        try:
+            self.sock.recv(1)
+        except OSError as exc:
+            return is_nothing_yet(exc)
+        return False
 
     def close(self) -> None:
         """Close the descriptor, and nothing else: a parent process may be using the connection."""

@@ -9,8 +9,8 @@ import time
 from typing import Protocol
 
 from pyresponses_ws._transport.base import ABNORMAL_CLOSURE, SEND_TIMED_OUT, Check
-from pyresponses_ws._transport.patience import Patience, count_unsent
-from pyresponses_ws._transport.tls_stack import TLSStack
+from pyresponses_ws._transport.patience import Patience
+from pyresponses_ws._transport.tls_stack import count_held
 from pyresponses_ws.errors import ConnectionLostError
 
 #: Seconds of one wait, and between two checks where bytes keep coming: together the half second
@@ -214,14 +214,6 @@ class Wire:
     def unsent_bytes(self) -> int | None:
         """Return the bytes that have not left yet, or None where the kernel cannot tell."""
         return count_held(self._sock)
-
-
-def count_held(sock: socket.socket) -> int | None:
-    """Return the bytes that have not left yet, or None where the kernel cannot tell."""
-    held = count_unsent(sock)
-    if held is not None and isinstance(sock, TLSStack):
-        held += sock.pending_bytes
-    return held
 
 
 def is_nothing_yet(exc: OSError) -> bool:

@@ -26,6 +26,7 @@ from itertools import pairwise
 from typing import Any, NoReturn
 
 from pyresponses_ws._transport.deadline import Deadline
+from pyresponses_ws._transport.patience import count_unsent
 
 #: Makes a lock; the runtime hands it in, as it does with threads.
 MakeLock = Callable[[], AbstractContextManager[object]]
@@ -230,3 +231,11 @@ class TLSStack(socket.socket):
 def _refuse_flags(flags: int) -> None:
     if flags:
         raise ValueError("TLS knows no flags")
+
+
+def count_held(sock: socket.socket) -> int | None:
+    """Return the bytes that have not left yet, or None where the kernel cannot tell."""
+    held = count_unsent(sock)
+    if held is not None and isinstance(sock, TLSStack):
+        held += sock.pending_bytes
+    return held

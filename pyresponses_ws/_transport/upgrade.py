@@ -41,7 +41,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
         if not _NAME.fullmatch(name):
             raise ConfigError(f"header {name!r}: not a valid name")
         if name.lower() in RESERVED_HEADERS:
-            raise ConfigError(f"header {name!r} belongs to the WebSocket handshake; leave it out")
+            raise ConfigError(f"header {name!r} is set by the transport itself; leave it out")
         if name.lower() == "proxy-authorization":
             raise ConfigError(
                 f"header {name!r} would go to the server: put user name and password into proxy"

@@ -23,9 +23,9 @@ from pyresponses_ws._transport.base import (
     TransportClosed,
 )
 from pyresponses_ws._transport.network import Deadline, OnSocket, open_socket
-from pyresponses_ws._transport.patience import Patience, count_unsent
+from pyresponses_ws._transport.patience import Patience
 from pyresponses_ws._transport.refusal import redact, refusal, secrets_of
-from pyresponses_ws._transport.tls_stack import MakeLock, TLSStack
+from pyresponses_ws._transport.tls_stack import MakeLock, TLSStack, count_held
 from pyresponses_ws._transport.upgrade import UpgradeSocket, check_headers
 from pyresponses_ws.errors import (
     ClosedError,
@@ -302,11 +302,7 @@ class WebSocketTransport:
 
     def unsent_bytes(self) -> int | None:
         """Return the bytes that have not left yet, or None where the kernel cannot tell."""
-        sock = self._sock
-        held = None if sock is None else count_unsent(sock)
-        if held is not None and isinstance(sock, TLSStack):
-            held += sock.pending_bytes
-        return held
+        return None if self._sock is None else count_held(self._sock)
 
     def _require_socket(self) -> socket.socket:
         if self._sock is None:
