@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyresponses_ws.events import *  # noqa: F403
     from pyresponses_ws.failures import ErrorDetails as ErrorDetails
     from pyresponses_ws.failures import normalize_error as normalize_error
+    from pyresponses_ws.input_items import InputItemPage as InputItemPage
     from pyresponses_ws.items import *  # noqa: F403
     from pyresponses_ws.partial import Partial as Partial
     from pyresponses_ws.report import ClientStats as ClientStats
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from pyresponses_ws.report import RetryReport as RetryReport
     from pyresponses_ws.report import RotateReport as RotateReport
     from pyresponses_ws.report import TurnReport as TurnReport
+    from pyresponses_ws.responses import Responses as Responses
+    from pyresponses_ws.stored_stream import StoredStream as StoredStream
     from pyresponses_ws.stream import ResponseStream as ResponseStream
 
 #: Module to the public names that it defines.
@@ -48,12 +51,15 @@ _HOMES = {
     "errors": [name for name in vars(errors) if name.endswith("Error")],
     "events": [name for names in events.HOMES.values() for name in names],
     "failures": ["ErrorDetails", "normalize_error"],
+    "input_items": ["InputItemPage"],
     "items": [name for names in items.HOMES.values() for name in names],
     "partial": ["Partial"],
     "report": [
         *("ClientStats", "CloseInfo", "FallbackReport", "LinkReport", "RetryReport"),
         *("RotateReport", "TurnReport"),
     ],
+    "responses": ["Responses"],
+    "stored_stream": ["StoredStream"],
     "stream": ["ResponseStream"],
 }
 if not TYPE_CHECKING:

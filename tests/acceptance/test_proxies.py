@@ -96,12 +96,11 @@ def test_turn_goes_through_a_proxy_behind_tls(
         assert KEY.encode() not in proxy.relayed
 
 
-def test_next_turn_uses_the_tunnel_again(base_url: str, authority: TestAuthority) -> None:
-    """Like any link."""
-    options: dict[str, Any] = {
-        "ssl_context": authority.client_context(),
-        "transport": "websocket",
-    }
+def test_next_turn_uses_the_tunnel_again(
+    transport: Any, base_url: str, authority: TestAuthority
+) -> None:
+    """Like any link or connection."""
+    options: dict[str, Any] = {"ssl_context": authority.client_context(), "transport": transport}
     with (
         TunnelProxy() as proxy,
         ResponsesClient(KEY, base_url=base_url, proxy=proxy.url("http"), **options) as client,
