@@ -44,6 +44,8 @@ class Answer:
     frames: list[Frame]
     #: The text of the output, if the turn ends with one.
     text: str = ""
+    #: The output itself.
+    output: list[Frame] = field(default_factory=list)
     #: The request was worked on, so that running it again would be seen outside.
     runs: bool = True
     #: The frames end the turn; otherwise the server says nothing more of it.
@@ -146,7 +148,7 @@ def _whole(rng: random.Random, ask: Ask, name: str = "completed", status: str = 
     count = 1 + rng.randrange(4)
     frames = _begin(rng, ask, count) + _end(rng, ask, count, name, status or name)
     late = [frames[-1]] if rng.random() < 0.05 else []
-    return Answer(frames, text=text_of(ask.mark, count), late=late)
+    return Answer(frames, text=text_of(ask.mark, count), output=[_item(ask, count)], late=late)
 
 
 def _incomplete(rng: random.Random, ask: Ask) -> Answer:
@@ -170,7 +172,7 @@ def _failed(rng: random.Random, ask: Ask) -> Answer:
 def _bare(rng: random.Random, ask: Ask) -> Answer:
     """An ending without ``created``: some servers send only that."""
     frame = _lifecycle("completed", ask, status="completed", output=[_item(ask, 1)])
-    return Answer([frame], text=text_of(ask.mark, 1))
+    return Answer([frame], text=text_of(ask.mark, 1), output=[_item(ask, 1)])
 
 
 def _broken(rng: random.Random, ask: Ask) -> Answer:

@@ -147,7 +147,7 @@ class World:
         roll = self.rng.random()
         if roll < 0.02:
             # Dead before the first byte: as if the turn had never begun here.
-            link.lanes.withdraw(caller)
+            link.withdraw(caller)
             link.end(1006)
             caller.turn.restart()
             caller.recover("not_sent", Loss(1006, is_provoked=True))
@@ -178,11 +178,12 @@ class World:
         dues += [link.upkeep.due(self.now, link.facts()) for link in self.links]
         if self.breaker.probe_at is not None:
             dues.append(self.breaker.probe_at)
-        until = min(dues, default=math.inf)
+        # What was due before now and is not done is left to the oracles.
+        until = min((due for due in dues if due > self.now), default=math.inf)
         if until == math.inf:
             return not self.links
         step = self.rng.choice((0.001, 0.1, 1.0, 30.0, 300.0))
-        self.now = max(self.now, min(until, self.now + step))
+        self.now = min(until, self.now + step)
         self.look()
         return True
 
@@ -195,8 +196,10 @@ class World:
             if due is not None and due <= self.now:
                 caller.look()
         self.probe()
-        for each in [*self.links, *self.callers]:
-            each.check()
+        for link in self.links:
+            link.check()
+        for caller in self.callers:
+            caller.check()
 
     def probe(self) -> None:
         breaker = self.breaker

@@ -6,7 +6,6 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from pyresponses_ws._protocol.lanes import Abandonment
 from pyresponses_ws._protocol.recovery import Action, Budget, Situation, decide
 from pyresponses_ws._protocol.timers import TurnTimers
 from pyresponses_ws._protocol.turn import Turn
@@ -67,8 +66,7 @@ class Caller:
             return
         self.link = link
         self.inbox.clear()
-        link.lanes.begin(self.lane, self)
-        link.last_sender = self
+        link.begin(self)
         self.turn.restart()
         self.turn.mark_sent()
         self.world.carry_request(self, link)
@@ -182,12 +180,8 @@ class Caller:
 
     def leave(self) -> None:
         """Give the attempt up; what still comes of it reaches nobody."""
-        link = self.link
-        if link is not None and link.is_open:
-            if link.lanes.abandon(self) is Abandonment.ALONE:
-                link.end(1006)
-            else:
-                link.tidy()
+        if self.link is not None and self.link.is_open:
+            self.link.leave(self)
 
     def finish(self, outcome: str) -> None:
         assert self.outcome is None, f"{self.mark} ended as {self.outcome} and as {outcome}"

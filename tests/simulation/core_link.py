@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyresponses_ws._protocol.kinds import CREATED, ERROR_TYPES, TERMINAL_TYPES
-from pyresponses_ws._protocol.lanes import Lanes
+from pyresponses_ws._protocol.lanes import Abandonment, Lanes
 from pyresponses_ws._protocol.upkeep import Chore, LinkFacts, Upkeep
 from pyresponses_ws.codec import parse_event
 from pyresponses_ws.errors import ProtocolError
@@ -22,6 +22,14 @@ GRACE = 0.5
 LANES = (None, "a", "b")
 #: Events that begin or end a turn.
 STEPS = TERMINAL_TYPES | ERROR_TYPES | {CREATED}
+
+#: On a lane that nobody has used, so nobody's.
+STRAYS: tuple[Frame, ...] = (
+    {"type": "response.completed", "response": {"id": "resp_stray"}, "stream_id": "unused"},
+    {"type": "response.created", "response": {"id": "resp_stray"}, "stream_id": "unused"},
+    {"type": "response.output_text.delta", "delta": "stray", "stream_id": "unused"},
+    {"type": "keepalive", "stream_id": "unused"},
+)
 
 
 class Loss(NamedTuple):
@@ -65,6 +73,8 @@ class Link:
         self.lanes: Lanes[Caller] = Lanes()
         self.is_open, self.is_retired = True, False
         self.last_sender: Caller | None = None
+        #: Who waits for an ending here, in the order of the requests: the oracle's own list.
+        self.unanswered: list[Caller] = []
         self.jobs: dict[str | None, deque[Job]] = {lane: deque() for lane in LANES}
         self.late: dict[str | None, list[Frame]] = {lane: [] for lane in LANES}
         #: The last turn there ended by an ``error``, so that a ``failed`` may follow.
@@ -90,8 +100,11 @@ class Link:
         return any(self.late.values()) or any(q and q[0].frames for q in self.jobs.values())
 
     def speak(self) -> None:
-        """Send one frame of some lane."""
+        """Send one frame of some lane, or one that belongs to nobody."""
         rng = self.world.rng
+        if rng.random() < 0.002:
+            self.carry(dict(rng.choice(STRAYS)), expected=None)
+            return
         speaking = [x for x in LANES if self.late[x] or (self.jobs[x] and self.jobs[x][0].frames)]
         lane = rng.choice(speaking)
         queue = self.jobs[lane]
@@ -122,7 +135,7 @@ class Link:
     def carry(self, frame: Frame, *, expected: Caller | None) -> None:
         """Bring a frame to the client, which must give it to nobody else than is meant."""
         self.last_received = self.world.now
-        if frame["type"] in STEPS:
+        if frame["type"] in STEPS and frame not in STRAYS:
             self.is_failure_due[frame.get("stream_id")] = frame["type"] in ERROR_TYPES
         event = parse_event(frame)
         try:
@@ -135,6 +148,8 @@ class Link:
         assert receivers in ((), (expected,)), f"{frame} went to {receivers}"
         for caller in receivers:
             caller.inbox.append(event)
+            if frame["type"] in TERMINAL_TYPES | ERROR_TYPES:
+                self.unanswered.remove(caller)
         self.tidy()
 
     # --- the client -----------------------------------------------------------------------------
@@ -148,6 +163,24 @@ class Link:
         if self.is_retired and self.lanes.is_quiet:
             self.end(1006)
 
+    def begin(self, caller: Caller) -> None:
+        self.lanes.begin(caller.lane, caller)
+        self.last_sender = caller
+        self.unanswered.append(caller)
+
+    def leave(self, caller: Caller) -> None:
+        """Nothing more of it reaches the caller."""
+        if caller in self.unanswered:
+            self.unanswered.remove(caller)
+        if self.lanes.abandon(caller) is Abandonment.ALONE:
+            self.end(1006)
+        else:
+            self.tidy()
+
+    def withdraw(self, caller: Caller) -> None:
+        self.lanes.withdraw(caller)
+        self.unanswered.remove(caller)
+
     def takes(self, *, alone: bool) -> bool:
         return self.is_open and not self.is_retired and (self.lanes.is_quiet or not alone)
 
@@ -156,7 +189,9 @@ class Link:
         if not self.is_open:
             return
         self.is_open = False
-        for caller in self.lanes.lose():
+        lost = self.lanes.lose()
+        assert lost == self.unanswered, "a loss was not told to whom it concerns"
+        for caller in lost:
             loss = Loss(code, caller is self.last_sender, is_protocol_error)
             caller.inbox.append(loss)
         self.world.links.remove(self)
