@@ -16,7 +16,7 @@ Way = Literal["up", "down"]
 Ways = Literal["up", "down", "both"]
 
 #: Bytes of what has passed that are kept, in each direction, to be said again.
-DUPLICATE_LIMIT = 1 << 20
+DUPLICATE_LIMIT = 256 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +166,7 @@ class Trickle(_AnyWay):
 class Duplicate(_OneWay):
     """Say again what passed last: the frame (outside of WebSocket the event), or ``length`` bytes.
 
-    In the middle of a frame it waits for the end. A frame over 1 MiB is not said again.
+    In the middle of a frame it waits for the end. A frame over 256 KiB is not said again.
     """
 
     length: int | None = None

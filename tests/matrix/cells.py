@@ -84,7 +84,7 @@ STALLS: tuple[Fault, ...] = ("stall", "stall_up", "stall_down")
 PORT: tuple[Fault, ...] = ("refuse", "black_hole", "silence")
 CLOSE_CODES = {"close_1011": 1011, "close_1008": 1008, "close_1009": 1009}
 #: Seconds of the timers of the cells that wait for one.
-CONNECT_TIMER, EVENT_TIMER, PING_INTERVAL, PING_TIMER = 0.25, 0.35, 0.05, 0.3
+CONNECT_TIMER, EVENT_TIMER, PING_INTERVAL, PING_TIMER = 0.25, 0.3, 0.05, 0.25
 #: Seconds that a call may take beyond its timer.
 GRACE = 0.5
 #: What the server says in the place of an answer.

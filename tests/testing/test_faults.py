@@ -33,7 +33,7 @@ from pyresponses_ws.testing import (
         (lambda: Delay(seconds=0), "Delay.seconds must be a finite number of seconds above 0"),
         (lambda: Trickle(size=0), "Trickle.size must be a whole number of at least 1"),
         (lambda: Trickle(pause=-1), "Trickle.pause must be a finite number"),
-        (lambda: Duplicate(length=1 << 21), "Duplicate.length .* and at most 1048576"),
+        (lambda: Duplicate(length=1 << 21), "Duplicate.length .* and at most 262144"),
         (lambda: Corrupt(length=0), "Corrupt.length must be a whole number of at least 1"),
         (lambda: Corrupt(skip=-1), "Corrupt.skip must be a whole number of at least 0"),
         (lambda: Cut(after_bytes=1, after_frames=1), "one of after_bytes and after_frames"),
