@@ -183,6 +183,9 @@ class Run:
 
     def _check_time(self, until: float) -> None:
         """Nobody outlives a timer: asked when no thread has anything to do before ``until``."""
+        if any(transport.is_closing for transport in self.transports):
+            # It may be the keeper, whom all the other links wait for then.
+            return
         for transport in self.transports:
             if transport.is_live and not transport.is_sending:
                 self._check_use(transport)

@@ -55,6 +55,11 @@ class SimTransport:
         return self._sender is not None
 
     @property
+    def is_closing(self) -> bool:
+        """Somebody is sending a close frame, which may take a second."""
+        return self._sender == "close"
+
+    @property
     def is_live(self) -> bool:
         """The client believes that somebody is there."""
         return self.is_left and not self.is_aborted
@@ -191,9 +196,12 @@ class SimTransport:
 
     def receive(self) -> list[str]:
         wire = self._wire
-        if wire is None or self.is_disposed:
+        if wire is None:
             self._scheduler.fail("receive without a socket")
-            return []
+        assert wire is not None
+        if self.is_disposed:
+            # Its opening was interrupted once the reader had started.
+            raise TransportClosed(Close(reason="disposed of"))
         self._scheduler.wait(lambda: self.is_aborted or wire.is_due(), wire.next_at(), "receive")
         if self.is_aborted and (not wire.is_due() or self._peer.rng.random() < 0.5):
             raise TransportClosed(Close(reason="aborted"))
