@@ -198,8 +198,8 @@ class APICall:
             connect_timeout=min(self._connect_left, self._left()),
             send_timeout=self._timeouts.send,
         )
-        dialer.tally.http_began(is_first=False, is_fallback=False)
         self.claim.take_exchange(Exchange(call, endpoint, dialer.tally))
+        dialer.tally.http_began(call, is_first=False, is_fallback=False)
         call.send(on_sent=_go_on)
         return call
 

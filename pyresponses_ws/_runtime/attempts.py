@@ -197,10 +197,11 @@ class Attempts:
             send_timeout=self._timeouts.send,
         )
         is_fallback = self._report.transport_reason != "configured"
-        tally.http_began(is_first=not self._has_posted, is_fallback=is_fallback)
-        self._has_posted = True
         exchange = Exchange(call, endpoint, tally)
+        # First, so that whatever interrupts this is cleaned up after.
         self._claim.take_exchange(exchange)
+        tally.http_began(call, is_first=not self._has_posted, is_fallback=is_fallback)
+        self._has_posted = True
         try:
             lost = exchange.send(on_sent=post.note_sent)
             # If it was lost, or answered early, before all of it was out.

@@ -96,11 +96,12 @@ class Exchange:
         """Let go of the connection; one whose answer is not over is closed. Idempotent."""
         if self._has_left:
             return
-        self._has_left = True
         if not self._lanes.is_quiet:
             self.call.abort()
         self.call.dispose()
-        self._tally.http_ended(sent=self.call.bytes_sent, received=self.call.bytes_received)
+        self._tally.http_ended(self.call)
+        # Last: interrupted before, it is done again.
+        self._has_left = True
 
     def _receive_some(self) -> Batch | None:
         if self._fault is not None:

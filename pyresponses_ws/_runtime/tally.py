@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.threads import Threads
+from pyresponses_ws._transport.base import HTTPCall, Transport
 from pyresponses_ws.report import ClientStats
 
 
@@ -15,8 +16,10 @@ class Tally:
         self._lock = threads.lock()
         self._links: set[Link] = set()
         self._opened = self._turns = self._retries = self._reconnects = self._rotations = 0
-        # Turns over HTTP: running, ever, and those of them that left WebSocket.
-        self._http_running = self._http_turns = self._fallbacks = 0
+        # Calls over HTTP that are under way; turns over HTTP ever, and those of them that left
+        # WebSocket.
+        self._calls: set[HTTPCall] = set()
+        self._http_turns = self._fallbacks = 0
         # Of the links and HTTP calls that have ended.
         self._bytes_sent = self._bytes_received = 0
 
@@ -40,18 +43,20 @@ class Tally:
         with self._lock:
             self._rotations += 1
 
-    def http_began(self, *, is_first: bool, is_fallback: bool) -> None:
+    def http_began(self, call: HTTPCall, *, is_first: bool, is_fallback: bool) -> None:
         """A request leaves over HTTP; ``is_first`` of its turn."""
         with self._lock:
-            self._http_running += 1
+            self._calls.add(call)
             self._http_turns += is_first
             self._fallbacks += is_first and is_fallback
 
-    def http_ended(self, *, sent: int, received: int) -> None:
+    def http_ended(self, call: HTTPCall) -> None:
+        """Idempotent."""
         with self._lock:
-            self._http_running -= 1
-            self._bytes_sent += sent
-            self._bytes_received += received
+            if call in self._calls:
+                self._calls.discard(call)
+                self._bytes_sent += call.bytes_sent
+                self._bytes_received += call.bytes_received
 
     def turn_ended(self, *, attempts: int) -> None:
         with self._lock:
@@ -61,17 +66,18 @@ class Tally:
     def stats(self) -> ClientStats:
         with self._lock:
             links = list(self._links)
+            sockets: list[Transport | HTTPCall] = [link.transport for link in links]
+            sockets += self._calls
             return ClientStats(
                 links=len(links),
                 links_opened=self._opened,
-                turns_running=self._http_running + sum(not link.is_quiet for link in links),
+                turns_running=len(self._calls) + sum(not link.is_quiet for link in links),
                 turns=self._turns,
                 retries=self._retries,
                 reconnects=self._reconnects,
                 http_turns=self._http_turns,
                 fallbacks=self._fallbacks,
                 rotations=self._rotations,
-                bytes_sent=self._bytes_sent + sum(x.transport.bytes_sent for x in links),
-                bytes_received=self._bytes_received
-                + sum(x.transport.bytes_received for x in links),
+                bytes_sent=self._bytes_sent + sum(x.bytes_sent for x in sockets),
+                bytes_received=self._bytes_received + sum(x.bytes_received for x in sockets),
             )
