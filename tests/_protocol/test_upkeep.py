@@ -196,15 +196,6 @@ def test_the_end_of_an_idleness_is_named_once() -> None:
     assert link.at(700, idle_since=OPENED + 400) is Chore.CLOSE_IDLE
 
 
-def test_a_close_that_is_not_answered_ends_in_a_cut() -> None:
-    """Also where no pings are wanted."""
-    link = bench(idle=300)
-    link.at(300)
-    link.upkeep.pinged(OPENED + 300, unsent=0)
-    assert (link.due(300), link.at(319.9)) == (320, Chore.NOTHING)
-    assert link.at(320) is Chore.CUT
-
-
 def test_without_a_limit_nothing_is_idle() -> None:
     """A connection of one's own stays open."""
     assert bench().at(49 * MINUTE) is Chore.NOTHING
