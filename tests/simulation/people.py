@@ -280,6 +280,8 @@ class LaneUser:
                 return
             if story.outcome != "answered":
                 self.scheduler.sleep(self.rng.choice((0.0, 1.0, 10.0)), "between two tries")
+            elif self.rng.random() < 0.05:
+                self.scheduler.sleep(1700.0, "a long idle time")
 
     def _command(self, story: Story) -> dict[str, Any]:
         tools = [ACTING if story.has_effects else HARMLESS]
