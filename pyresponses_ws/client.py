@@ -213,6 +213,7 @@ class ResponsesClient:
 
     def stats(self) -> ClientStats:
         """Counts of links, turns and bytes, now."""
+        self._pool.leave_buried()
         return self._dialer.tally.stats()
 
     def close(self, timeout: float = 5) -> None:

@@ -65,6 +65,10 @@ class Breaker:
         self._failures.clear()
 
     def note_success(self) -> None:
-        """A turn was answered over WebSocket: forget what was."""
-        self._failures.clear()
-        self._cool_down = FIRST_COOL_DOWN
+        """A turn was answered over WebSocket: forget what was.
+
+        While the breaker is open, it was one on an old link, and says nothing of new ones.
+        """
+        if not self.is_open:
+            self._failures.clear()
+            self._cool_down = FIRST_COOL_DOWN

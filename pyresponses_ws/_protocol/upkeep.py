@@ -30,8 +30,7 @@ class Chore(Enum):
     PING = "ping"
     #: The peer is gone: nothing came since a ping.
     CUT = "cut"
-    #: Close it: nobody has used it for long. Named once each time; ``pinged`` may follow, for the
-    #: close frame, which must be answered too.
+    #: Close it: nobody has used it for long. Named once each time.
     CLOSE_IDLE = "close_idle"
     #: Open another link beside it, for when it is too old. Named once.
     REPLACE = "replace"
@@ -116,10 +115,10 @@ class Upkeep:
         return Chore.NOTHING if is_uploading else Chore.CUT
 
     def _life_at(self, facts: LinkFacts) -> float:
-        if self._pinged_at is not None:
-            return self._pinged_at + self._timeouts.ping_timeout
         if self._timeouts.ping_interval is None:
             return math.inf
+        if self._pinged_at is not None:
+            return self._pinged_at + self._timeouts.ping_timeout
         return max(facts.last_received + self._timeouts.ping_interval, self._not_before)
 
     def _idle_at(self, facts: LinkFacts) -> float:

@@ -12,6 +12,7 @@ import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -138,7 +139,7 @@ class APICall:
         TurnTimeoutError, and TurnCancelledError when the client is closed.
         """
         try:
-            return self.run(read_body)
+            return self.run(partial(read_body, check=self.watch.check))
         finally:
             self.finish()
 
@@ -198,7 +199,7 @@ class APICall:
             connect_timeout=min(self._connect_left, self._left()),
             send_timeout=self._timeouts.send,
         )
-        self.claim.take_exchange(Exchange(call, endpoint, dialer.tally))
+        self.claim.take_exchange(Exchange(call, endpoint, dialer.tally, self.watch.check))
         dialer.tally.http_began(call, is_first=False, is_fallback=False)
         call.send(on_sent=_go_on)
         return call
@@ -210,7 +211,7 @@ class APICall:
 
     def _read_refusal(self, call: HTTPCall) -> ErrorDetails:
         assert self._told is not None, "only what was sent is refused"
-        body = read_body(call)
+        body = read_body(call, self.watch.check)
         return normalize_error(error_frame(call.status, call.headers, body, self._told))
 
     def _unreachable(self, *, is_passing: bool) -> ErrorDetails | None:

@@ -82,12 +82,13 @@ class Attempts:
                 link = self._lease(is_fresh=is_fresh)
             except Exception as exc:
                 self.check_given_up()
+                # At once: whoever closes the client must not take the dead link for an answer.
+                self._claim.renew()
                 if not self.route.note_connect_failure(exc):
                     raise
-                self._claim.renew()
             else:
                 return self._send_over(link, on_begin)
-        return self._post(on_begin)
+        return self._post(on_begin, is_fresh=is_fresh)
 
     def wait(self) -> Letter | None:
         """Wait for the next letter; None when there is none yet. Raises what ends the turn."""
@@ -186,30 +187,44 @@ class Attempts:
 
     # --- over HTTP ----------------------------------------------------------------------------
 
-    def _post(self, on_begin: Callable[[], None]) -> Lost | None:
-        dialer, tally = self._links.dialer, self._links.tally
-        body, endpoint = self._request.http_body(), dialer.endpoint(dialer.config.http_url())
+    def _post(self, on_begin: Callable[[], None], *, is_fresh: bool) -> Lost | None:
+        body = self._request.http_body()
         post = _Post(self, len(body), on_begin)
-        call = dialer.http.start(
-            HTTPRequest(method="POST", endpoint=endpoint, body=body, accept=EVENT_STREAM),
-            check=post.check,
-            connect_timeout=self._connect_timeout(self._clock.now()),
-            send_timeout=self._timeouts.send,
-        )
-        is_fallback = self._report.transport_reason != "configured"
-        exchange = Exchange(call, endpoint, tally)
-        # First, so that whatever interrupts this is cleaned up after.
-        self._claim.take_exchange(exchange)
-        tally.http_began(call, is_first=not self._has_posted, is_fallback=is_fallback)
-        self._has_posted = True
+        exchange = self._start_exchange(body, post, is_fresh=is_fresh)
+        call = exchange.call
         try:
             lost = exchange.send(on_sent=post.note_sent)
             # If it was lost, or answered early, before all of it was out.
             post.note_sent()
+        except BaseException:
+            if call.bytes_sent:
+                # Whoever reads the error must know that the server may have it all.
+                post.note_sent()
+            raise
         finally:
             post.forget()
         self._report.reused_link, self._report.connect_ms = call.is_reused, call.connect_ms
         return lost
+
+    def _start_exchange(self, body: bytes, post: _Post, *, is_fresh: bool) -> Exchange:
+        dialer, tally = self._links.dialer, self._links.tally
+        endpoint = dialer.endpoint(dialer.config.http_url())
+        request = HTTPRequest(
+            method="POST", endpoint=endpoint, body=body, accept=EVENT_STREAM, is_fresh=is_fresh
+        )
+        call = dialer.http.start(
+            request,
+            check=post.check,
+            connect_timeout=self._connect_timeout(self._clock.now()),
+            send_timeout=self._timeouts.send,
+        )
+        exchange = Exchange(call, endpoint, tally, post.check)
+        # First, so that whatever interrupts this is cleaned up after.
+        self._claim.take_exchange(exchange)
+        is_fallback = self._report.transport_reason != "configured"
+        tally.http_began(call, is_first=not self._has_posted, is_fallback=is_fallback)
+        self._has_posted = True
+        return exchange
 
     def note_posted(self, size: int) -> None:
         """The body of a POST was handed to the kernel."""

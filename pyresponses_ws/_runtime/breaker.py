@@ -138,17 +138,22 @@ class WebSocketBreaker:
         return seconds
 
     def _schedule(self) -> None:
-        with self._lock:
-            due = self._breaker.probe_at
-            if due is None or self._is_scheduled or self._is_stopped:
-                return
-            self._is_scheduled = True
+        starts = False
         try:
-            self._reconnector.schedule(self, max(0.0, due - self._clock.now()))
-        except RuntimeError:
-            # The system has no thread to give; the next turn asks again.
             with self._lock:
-                self._is_scheduled = False
+                due = self._breaker.probe_at
+                if due is None or self._is_scheduled or self._is_stopped:
+                    return
+                starts = self._is_scheduled = True
+            self._reconnector.schedule(self, max(0.0, due - self._clock.now()))
+        except BaseException as exc:
+            # The next turn asks again. A job that was given all the same is one with the next.
+            if starts:
+                with self._lock:
+                    self._is_scheduled = False
+            # RuntimeError: the system has no thread to give.
+            if not isinstance(exc, RuntimeError):
+                raise
 
 
 def is_transport_failure(error: Exception) -> bool:

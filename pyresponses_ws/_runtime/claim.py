@@ -34,6 +34,14 @@ class Claim:
         #: The turn is over, one way or another; nothing is held any more.
         self.is_over = False
 
+    @property
+    def is_answered(self) -> bool:
+        """What ends the turn has arrived, whether or not anybody has read it yet. Any thread."""
+        link, mailbox, exchange = self.link, self.mailbox, self.exchange
+        if self.is_over or link is None or exchange is not None:
+            return self.is_over
+        return not link.is_running(mailbox)
+
     def renew(self) -> None:
         """Forget the attempt before, which was left, and get ready for another."""
         self.link = self.exchange = None
@@ -66,10 +74,13 @@ class Claim:
     def finish(self) -> None:
         """Let go of everything: the turn is over. Idempotent."""
         self.is_over = True
-        if self.exchange is not None:
-            self.exchange.leave()
-        self._links.leave(self)
-        self.over.open()
+        try:
+            if self.exchange is not None:
+                self.exchange.leave()
+        finally:
+            # Whatever interrupts: nobody must wait for a turn that is over.
+            self.over.open()
+            self._links.leave(self)
 
     def cancel(self) -> None:
         """Wake the waiter, and have the attempt given up soon."""
@@ -89,7 +100,9 @@ class Claim:
         if self.is_over or os.getpid() != self._pid:
             return
         if self.exchange is not None:
+            # Both only shut and close a socket.
             self.exchange.call.abort()
+            self.exchange.call.dispose()
             self._links.bury(self.exchange)
         if self.link is not None:
             self._links.keeper.drop(self.link, self.mailbox)

@@ -261,6 +261,8 @@ class Delivery:
         self._is_replay |= decision.action is Action.REPLAY
         self.report.possible_duplicate_charge |= decision.possible_duplicate_charge
         self.claim.leave()
+        # At once: whoever closes the client must not take a dead link for an answer.
+        self.claim.renew()
         logger.debug("turn: %s, attempt %d", decision.row, self.report.attempts + 1)
         if decision.action is Action.HTTP:
             self._attempts.route.note_refusal(decision.row, self._lost_error(decision))

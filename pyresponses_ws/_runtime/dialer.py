@@ -9,6 +9,7 @@ import ssl
 import weakref
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pyresponses_ws._runtime.hook import call_hook
 from pyresponses_ws._runtime.keeper import Keeper
@@ -25,7 +26,13 @@ from pyresponses_ws.errors import APIError, ConnectError
 from pyresponses_ws.failures import normalize_error, to_error
 from pyresponses_ws.report import RotateReport
 
+if TYPE_CHECKING:
+    from pyresponses_ws._transport.http import RequestsPool
+
 logger = logging.getLogger("pyresponses_ws.links")
+
+#: Seconds that the import of the HTTP side may take; a tenth of one is usual.
+IMPORT_TIMEOUT = 60.0
 
 #: Handshake statuses by which the API itself speaks; others speak of the way to it.
 _API_STATUSES = (401, 403, 429)
@@ -118,9 +125,12 @@ class Dialer:
     def http(self) -> HTTPPool:
         """The HTTP side, made on first use: most clients never need it."""
         with self._lock:
-            if self._http is None:
-                self._http = self._make_http()
-            return self._http
+            http = self._http
+        if http is None:
+            made = self._make_http()
+            with self._lock:
+                http = self._http = self._http or made
+        return http
 
     def close_http(self) -> None:
         """Close the HTTP connections that nobody uses."""
@@ -130,10 +140,11 @@ class Dialer:
             http.close()
 
     def _make_http(self) -> HTTPPool:
-        # Here, since requests takes longer to import than everything else.
-        from pyresponses_ws._transport.http import RequestsPool
-
-        return RequestsPool(run_with_deadline=self.threads.run_with_deadline)
+        run_with_deadline = self.threads.run_with_deadline
+        # Ctrl-C in the middle of an import can leave locks of Python's held for ever, and signals
+        # come to the main thread only; so another one imports.
+        make_pool = run_with_deadline(_import_http, IMPORT_TIMEOUT)
+        return make_pool(run_with_deadline=run_with_deadline)
 
     def _make_transport(self) -> Transport:
         factory: Callable[[], Transport] | None = self.config.transport_factory
@@ -149,6 +160,13 @@ class Dialer:
             ca_bundle=None if bundle is None else os.fspath(bundle),
             client_cert=self.config.client_cert,
         )
+
+
+def _import_http() -> type[RequestsPool]:
+    """Import the HTTP side, late, since requests takes longer than everything else."""
+    from pyresponses_ws._transport.http import RequestsPool
+
+    return RequestsPool
 
 
 def _log_end(link: Link) -> None:

@@ -88,6 +88,9 @@ class EventFeed:
             self._fault = exc
         if events:
             self._call.watch.note_heard()
+        else:
+            # Comments alone would keep the call from asking.
+            self._call.watch.check()
         self._events.extend(events)
 
 

@@ -16,8 +16,8 @@ from pyresponses_ws._protocol.lanes import Lanes
 from pyresponses_ws._protocol.sse import SSEParser
 from pyresponses_ws._runtime.mailbox import Batch, Letter, Lost, count_bytes
 from pyresponses_ws._runtime.tally import Tally
-from pyresponses_ws._transport.base import Close, Endpoint, HTTPCall
-from pyresponses_ws._transport.refusal import BODY_LIMIT, error_frame
+from pyresponses_ws._transport.base import Check, Close, Endpoint, HTTPCall
+from pyresponses_ws._transport.refusal import BODY_LIMIT, error_frame, redact_body
 from pyresponses_ws.errors import ConnectionLostError, ProtocolError
 from pyresponses_ws.events import Event
 
@@ -33,7 +33,7 @@ _TERMINALS = {
 
 #: Seconds for which an ``error`` event waits for the failed response that may follow it. Both are
 #: written at once, and most servers end the stream after them.
-PAIR_WAIT = 1.0
+PAIR_WAIT = 0.5
 
 
 class OverdueError(Exception):
@@ -43,9 +43,11 @@ class OverdueError(Exception):
 class Exchange:
     """Sends one request and reads its answer. One thread; ``abort`` is for any."""
 
-    def __init__(self, call: HTTPCall, endpoint: Endpoint, tally: Tally) -> None:
+    def __init__(self, call: HTTPCall, endpoint: Endpoint, tally: Tally, check: Check) -> None:
         #: What is on the wire.
         self.call = call
+        # The call asks it while it waits; asked here after bytes that brought no event.
+        self._check = check
         self._endpoint = endpoint
         self._tally = tally
         self._has_left = False
@@ -78,10 +80,14 @@ class Exchange:
             while True:
                 if batch := self._receive_some():
                     return batch
-        except (ConnectionLostError, OverdueError, ProtocolError) as exc:
+                self._check()
+        except Exception as exc:
+            # Whatever ends the wait: an error that came is what there is to tell.
             if held := self._route(self._pairs.take_held()):
                 return Batch(held, 0)
-            return _lost(exc)
+            if isinstance(exc, (ConnectionLostError, OverdueError, ProtocolError)):
+                return _lost(exc)
+            raise
 
     def check_held(self, now: float) -> None:
         """Raise OverdueError when an error has waited long enough for what may follow it."""
@@ -146,18 +152,22 @@ class Exchange:
         if self._is_read:
             raise _cut_short()
         self._is_read = True
-        body = read_body(self.call)
-        event = codec.parse_event(_decode_whole(body) if self._is_good else self._refusal(body))
+        body = read_body(self.call, self._check)
+        shown = redact_body(body, self._endpoint)
+        event = codec.parse_event(
+            _decode_whole(body, shown) if self._is_good else self._refusal(body)
+        )
         return Batch(self._route([event]), len(body))
 
     def _refusal(self, body: bytes) -> dict[str, Any]:
         return error_frame(self.call.status, self.call.headers, body, self._endpoint)
 
 
-def read_body(call: HTTPCall) -> bytes:
+def read_body(call: HTTPCall, check: Check) -> bytes:
     """Read an answer to its end; of a refusal only so much as can matter."""
     pieces, size = [], 0
     while data := call.read():
+        check()
         pieces.append(data)
         size += len(data)
         if call.status >= 300 and size > BODY_LIMIT:
@@ -179,11 +189,16 @@ def _cut_short() -> ConnectionLostError:
     return ConnectionLostError(f"the connection was lost: {reason}", reason=reason)
 
 
-def _decode_whole(body: bytes) -> dict[str, Any]:
-    """Read a Response in one piece as the event that ends its turn. Raises ProtocolError."""
-    response = codec.loads(body)
+def _decode_whole(body: bytes, shown: str) -> dict[str, Any]:
+    """Read a Response in one piece as the event that ends its turn.
+
+    Raises ProtocolError with ``shown``, the body without secrets.
+    """
+    try:
+        response = codec.loads(body)
+    except ProtocolError:
+        response = None
     if not isinstance(response, dict) or response.get("object") != "response":
-        text = body.decode("utf-8", "replace")
-        raise ProtocolError("the answer is neither an event stream nor a response", text=text)
+        raise ProtocolError("the answer is neither an event stream nor a response", text=shown)
     kind = _TERMINALS.get(str(response.get("status")), "response.incomplete")
     return {"type": kind, "response": response}

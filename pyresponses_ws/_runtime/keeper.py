@@ -69,11 +69,16 @@ class Keeper:
         ``if_idle``: leave it alone if a turn runs. Returns whether a close frame is on its way.
         """
         if link.begin_goodbye(close, if_idle=if_idle):
-            self._words.put(partial(link.writer.say_goodbye, close.code, close.reason))
+            self._words.put(partial(self._part, link, close))
             return True
         if not if_idle:
             link.transport.abort()
         return False
+
+    def _part(self, link: Link, close: Close) -> None:
+        link.writer.say_goodbye(close.code, close.reason)
+        # The peer has the time of a ping's answer; nothing else that it sends prolongs that.
+        link.vitals.ends_at = self._clock.now() + self._timeouts.ping_timeout
 
     def _run(self) -> None:
         watches: list[_Watch] = []
@@ -105,6 +110,8 @@ class Keeper:
         """Do what is due for one link; returns when to look again."""
         while True:
             now, facts = self._clock.now(), watch.link.vitals.facts()
+            if watch.link.vitals.ends_at < math.inf:
+                return self._look_at_end(watch.link, now)
             chore = watch.upkeep.look(now, facts)
             if chore is Chore.NOTHING:
                 return watch.upkeep.due(now, facts)
@@ -115,7 +122,7 @@ class Keeper:
                 watch.link.abort(Close(reason=f"no answer to a ping within {timeout:g} s"))
                 return math.inf
             elif chore is Chore.CLOSE_IDLE:
-                self._close_idle(watch, now)
+                self.say_goodbye(watch.link, IDLE, if_idle=True)
             else:
                 self._tell_owner(watch.link, chore)
 
@@ -127,10 +134,12 @@ class Keeper:
         else:
             watch.upkeep.skipped(now)
 
-    def _close_idle(self, watch: _Watch, now: float) -> None:
-        if self.say_goodbye(watch.link, IDLE, if_idle=True):
-            # The peer has the time of a ping to answer it.
-            watch.upkeep.pinged(now, unsent=0)
+    def _look_at_end(self, link: Link, now: float) -> float:
+        """Cut a link whose peer has not answered our close."""
+        if now < link.vitals.ends_at:
+            return link.vitals.ends_at
+        link.abort(Close(reason="no answer to our close"))
+        return math.inf
 
     def _tell_owner(self, link: Link, chore: Chore) -> None:
         owner = link.owner

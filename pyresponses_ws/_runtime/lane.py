@@ -11,6 +11,7 @@ from pyresponses_ws._runtime.mailbox import Mailbox
 from pyresponses_ws._runtime.session import Session
 from pyresponses_ws._runtime.source import LinkSource
 from pyresponses_ws.config import Replay
+from pyresponses_ws.errors import ClosedError
 
 
 class LaneSource(LinkSource):
@@ -23,6 +24,8 @@ class LaneSource(LinkSource):
         super().__init__(session.dialer)
         self._session = session
         self._lane = lane
+        # Told of the link; the turn's own, set by ``lease``.
+        self._on_link: Callable[[Link], None] = lambda link: None
 
     @property
     def remedies(self) -> frozenset[Action]:
@@ -47,18 +50,24 @@ class LaneSource(LinkSource):
         on_link: Callable[[Link], None],
     ) -> bool:
         """Take the current link, whichever that is. Raises ClosedError when none is open."""
+        self._on_link = on_link
         on_link(self._session.current_link())
         return True
 
     def send(self, link: Link, mailbox: Mailbox, payload: bytes, *, timeout: float | None) -> None:
         """Begin on the lane and send, as one step."""
-        link.send_turn(
-            mailbox,
-            self._lane,
-            payload,
-            progress_timeout=self.config.timeouts.send,
-            timeout=timeout,
-        )
+        try:
+            self._send(link, mailbox, payload, timeout)
+        except ClosedError:
+            # It was swapped for another since it was leased.
+            if (current := self._session.current_link()) is link:
+                raise
+            self._on_link(current)
+            self._send(current, mailbox, payload, timeout)
+
+    def _send(self, link: Link, mailbox: Mailbox, payload: bytes, timeout: float | None) -> None:
+        patience = self.config.timeouts.send
+        link.send_turn(mailbox, self._lane, payload, progress_timeout=patience, timeout=timeout)
 
     def leave(self, claim: Claim) -> None:
         """Nothing is kept of the turns of a lane."""

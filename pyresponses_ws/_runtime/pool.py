@@ -167,11 +167,11 @@ class Pool(LinkSource):
         with self._lock:
             claims, links = list(self._claims), list(self._links)
         for claim in claims:
-            if claim.exchange is not None:
+            if not claim.is_answered:
                 claim.over.wait(max(0.0, deadline - self.clock.now()))
         for claim in claims:
             # An answer that has arrived whole may still be read.
-            if claim.link is None or claim.link.is_running(claim.mailbox):
+            if not claim.is_answered:
                 claim.cancel()
         self.leave_buried()
         self.dialer.close_http()
@@ -200,7 +200,7 @@ class Pool(LinkSource):
                 each.is_open and each.vitals.opened_at > link.vitals.opened_at
                 for each in self._links
             )
-            if has_younger or self._is_closed:
+            if has_younger or self._is_closed or link not in self._links:
                 return
             rotation = self._rotations[link] = Rotation(self, link, self._reconnector)
         rotation.begin()

@@ -70,3 +70,12 @@ class Rotation:
         if not self._is_due:
             return None
         return None if owner.swap(self._old, self.new) else LOOK_DELAY
+
+    def swap_if_due(self) -> None:
+        """Swap now if that is possible. Any thread that is about to begin a turn calls this.
+
+        The reconnector only looks every second, and turns may follow each other without a pause.
+        """
+        owner, new = self._owner(), self.new
+        if self._is_due and owner is not None and new is not None and new.is_open:
+            owner.swap(self._old, new)

@@ -6,6 +6,7 @@ from pyresponses_ws._runtime.breaker import WebSocketBreaker, is_transport_failu
 from pyresponses_ws._runtime.hook import call_hook
 from pyresponses_ws._runtime.request import TurnRequest
 from pyresponses_ws._runtime.source import LinkSource
+from pyresponses_ws._transport.base import drop_frames
 from pyresponses_ws.report import FallbackReport, TransportReason, TurnReport
 
 
@@ -62,6 +63,8 @@ class Route:
     def _fall_back(
         self, reason: TransportReason, error: Exception | None, cool_down: float | None = None
     ) -> None:
+        if error is not None:
+            drop_frames(error)
         self.websocket_error = error
         self._go_over(reason)
         config = self._links.config

@@ -171,6 +171,8 @@ class Session:
 
     def current_link(self) -> Link:
         """The open link. Raises ClosedError, naming the state."""
+        if (rotation := self._rotation) is not None:
+            rotation.swap_if_due()
         with self._lock:
             links = list(self._links) if self._state is ConnectionState.OPEN else []
         if not links:

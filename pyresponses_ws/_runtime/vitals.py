@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from pyresponses_ws._protocol.upkeep import LinkFacts
 from pyresponses_ws._runtime.clock import Clock
 from pyresponses_ws._transport.base import Transport
@@ -23,6 +25,8 @@ class Vitals:
         self.ping_ms: float | None = None
         # When the newest ping left; the keeper's.
         self._pinged_at = 0.0
+        #: When our close frame, being out, must have been answered; the keeper's.
+        self.ends_at = math.inf
         #: Since when no turn runs; None while one does. Written under the link's lock.
         self.idle_since: float | None = None
         #: The latest response was not stored, so the server remembers it for this link alone.

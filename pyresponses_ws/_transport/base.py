@@ -46,6 +46,17 @@ class Endpoint:
     proxy: Proxy | None = None
 
 
+def drop_frames(error: BaseException) -> None:
+    """Take the tracebacks off an error that is kept: their frames hold the turn, which holds it.
+
+    In such a circle a stream that is dropped stays until Python looks for circles.
+    """
+    met: BaseException | None = error
+    while met is not None:
+        met.__traceback__ = None
+        met = met.__cause__ or met.__context__
+
+
 @dataclass(frozen=True, kw_only=True)
 class Close:
     """How a link ended."""
@@ -56,6 +67,10 @@ class Close:
     #: True when the peer's close frame came and still waits for ours.
     reply_due: bool = False
     cause: BaseException | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.cause is not None:
+            drop_frames(self.cause)
 
 
 class TransportClosed(Exception):
@@ -146,6 +161,8 @@ class HTTPRequest:
     #: JSON in UTF-8, or None.
     body: bytes | None = field(default=None, repr=False)
     accept: str = "application/json"
+    #: Over a connection that was not open before: what took the last one may have taken others.
+    is_fresh: bool = False
 
 
 class HTTPCall(Protocol):

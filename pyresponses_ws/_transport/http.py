@@ -141,7 +141,7 @@ class RequestsCall:
 
     def _attach(self, origin: Origin) -> Wire:
         """Get a connection that is ready for a request."""
-        sock = self._idle.take(origin)
+        sock = None if self._request.is_fresh else self._idle.take(origin)
         self.is_reused = sock is not None
         if sock is None:
             sock = self._connect(origin)

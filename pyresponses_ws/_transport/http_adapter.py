@@ -125,7 +125,11 @@ class _Line:
                 raise Passing(lost(self._wire.cut or "")) from None
             # Whoever refuses a large body says so before it closes the connection under it.
         self._plug.receive_head()
-        self._answer = self._connection.getresponse()
+        try:
+            self._answer = self._connection.getresponse()
+        except (HTTPException, OSError) as exc:
+            # requests would make an error of its own of it, which holds the request with the key.
+            raise Passing(lost(f"the answer is not HTTP ({type(exc).__name__})")) from None
         return urllib3.HTTPResponse(status=self._answer.status, preload_content=False)
 
     def take_head(self) -> Head:

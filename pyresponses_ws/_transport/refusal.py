@@ -69,8 +69,7 @@ def error_frame(
     What speaks the API's JSON says the same on both; of anything else, a gateway's page for one,
     the message tells status, first words and what to do.
     """
-    secrets = secrets_of(endpoint.url, endpoint.headers)
-    text = redact(body.decode("utf-8", "replace"), secrets)
+    text = redact_body(body, endpoint)
     found = _parse_body(text)
     error = None if found is None else found.get("error", found)
     if not isinstance(error, dict) or not _message_of(found):
@@ -103,6 +102,12 @@ def secrets_of(url: str, headers: Mapping[str, str]) -> list[str]:
     words.update(pair.partition("=")[2] for pair in parts.query.split("&"))
     words.update(filter(None, (parts.password, parts.username)))
     return sorted((word for word in words if len(word) >= SECRET_LENGTH), key=len, reverse=True)
+
+
+def redact_body(body: bytes, endpoint: Endpoint) -> str:
+    """Decode what a server sent, and strike out what it repeats of our request."""
+    text = body.decode("utf-8", "replace")
+    return redact(text, secrets_of(endpoint.url, endpoint.headers))
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:

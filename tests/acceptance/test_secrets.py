@@ -349,3 +349,15 @@ def test_a_connection_tells_no_secret(log: pytest.LogCaptureFixture) -> None:
             list(connection)
         shown = [repr(connection), repr(connection.last_close)]
     check(log, *shown, *shown_by(caught.value), pickled(caught.value), *map(repr, told))
+
+
+@pytest.mark.parametrize("shape", ["page", "json", "text"])
+def test_a_page_in_place_of_an_answer_tells_no_secret(shape: str) -> None:
+    """Its start is kept in the error, without what it repeats of our request."""
+    with (
+        TwoWayPeer(post=echoing(200, shape).post) as peer,
+        make_client(peer.base_url, "http", []) as client,
+    ):
+        caught = fail(client)
+        assert caught is not None
+        assert [word for word in SECRETS if word in pickled(caught)] == []

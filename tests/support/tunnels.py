@@ -133,6 +133,9 @@ class TunnelProxy:
         self.is_asked.set()
 
     def _relay(self, peer: Peer, upstream: socket.socket) -> None:
+        for sock in (peer.sock, upstream):
+            # Before two threads use it: one that is switched to blocking amid a TLS write fails.
+            sock.settimeout(None)
         back = threading.Thread(target=_copy, args=(upstream, peer.sock, None), daemon=True)
         back.start()
         self._threads.append(back)
@@ -141,7 +144,6 @@ class TunnelProxy:
 
 
 def _copy(source: socket.socket, sink: socket.socket, record: bytearray | None) -> None:
-    source.settimeout(None)
     with contextlib.suppress(OSError):
         while data := source.recv(1 << 16):
             if record is not None:
