@@ -22,6 +22,7 @@ from pyresponses_ws._transport.base import (
     RunWithDeadline,
     TransportClosed,
 )
+from pyresponses_ws._transport.false_end import FalseEnds
 from pyresponses_ws._transport.network import Deadline, OnSocket, open_socket
 from pyresponses_ws._transport.patience import Patience
 from pyresponses_ws._transport.refusal import redact, refusal, secrets_of
@@ -89,6 +90,8 @@ class WebSocketTransport:
         # The socket of the moment; replaced while connecting only, and kept after dispose(), so
         # that a late sender learns that the connection is lost.
         self._sock: socket.socket | None = None
+        # Reader only.
+        self._false_ends = FalseEnds()
         # Set by abort() before it shuts down, read after each change of _sock: either abort sees
         # the new socket, or the one who made it sees the flag.
         self._is_aborted = False
@@ -215,14 +218,15 @@ class WebSocketTransport:
         is_tls = isinstance(sock, (ssl.SSLSocket, TLSStack))
         # A failed call has put nothing out, unless the kernel took only a part of a TLS record.
         is_exact = not is_tls or self.unsent_bytes() == 0
-        rest, sent = memoryview(piece), self.bytes_sent
+        rest, sent, ends = memoryview(piece), self.bytes_sent, FalseEnds()
         while rest:
             # A signal may hide from us how much went out, so assume all of it until we know.
             self.bytes_sent = sent + len(rest)
             try:
                 count = sock.send(rest)
             except OSError as exc:
-                is_timeout = isinstance(exc, TimeoutError)
+                is_late = isinstance(exc, TimeoutError)
+                is_timeout = is_late or (not self._is_aborted and ends.is_false(sock, exc))
                 is_exact = is_exact and not (is_tls and is_timeout)
                 self.bytes_sent = sent if is_exact else sent + 1
                 if not is_timeout or (step := patience.step()) <= 0:
@@ -265,7 +269,10 @@ class WebSocketTransport:
                 self._close = Close(reason=f"receiving failed: {exc}", cause=exc)
                 return b""
             if not data:
+                if not self._is_aborted and self._false_ends.is_false(sock):
+                    return b""
                 self._close = Close(reason=self._reason_of_end())
+            self._false_ends.reset()
         self.bytes_received += len(data)
         return data
 
