@@ -133,6 +133,15 @@ def test_an_answer_makes_the_cool_down_short_again() -> None:
     assert seconds <= 60.0
 
 
+def test_an_answer_while_it_is_open_makes_no_cool_down_shorter() -> None:
+    """It came over a link from before; a server that opens no new ones is asked as rarely."""
+    breaker, rng = opened(), random.Random(3)
+    for _ in range(3):
+        breaker.cool_down(START, rng=rng)
+    breaker.note_success()
+    assert breaker.cool_down(START, rng=rng) >= 900.0 * (1 - JITTER)
+
+
 def test_an_answer_does_not_close_it() -> None:
     """It came over a link from before; a probe is what finds out whether new ones open."""
     breaker = opened()

@@ -367,6 +367,46 @@ def test_without_a_thread_to_probe_the_next_turn_asks_again(
         assert way(made) == ("websocket", "configured")
 
 
+def test_ctrl_c_while_a_probe_is_scheduled_leaves_that_to_the_next_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A breaker that took the probe for scheduled would keep turns on HTTP for good."""
+    with rig(None, echo, http=[echo_http] * 2, **AUTO) as made:
+        refuse(made, 1)
+
+        def interrupted(*_: Any) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(made.client._reconnector, "schedule", interrupted)
+            ask(made)
+        assert way(made) == ("http", "breaker_open")
+        pass_cool_down(made, 60)
+        prove(made, 2)
+        assert way(made) == ("websocket", "configured")
+
+
+def test_ctrl_c_behind_the_scheduling_makes_one_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is there; the next turn gives it once more, and both are one."""
+    with rig(None, None, None, http=[echo_http] * 3, **AUTO) as made:
+        refuse(made, 1, 2, 3)
+        schedule = made.client._reconnector.schedule
+
+        def interrupted(*job: Any) -> None:
+            schedule(*job)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(made.client._reconnector, "schedule", interrupted)
+            ask(made)
+        assert way(made) == ("http", "breaker_open")
+        pass_cool_down(made, 60)
+        made.transports[1].wait_until_connecting()
+        made.clock.wait_for_waiters(within=120)
+        assert tries(made) == 2
+        made.client.close()
+
+
 # --- what is a failure of WebSocket ---------------------------------------------------------------
 
 
