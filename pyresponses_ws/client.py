@@ -20,6 +20,7 @@ from pyresponses_ws._runtime.session import Session
 from pyresponses_ws._runtime.threads import Threads
 from pyresponses_ws.config import (
     ApiKey,
+    ClientCert,
     ClientConfig,
     Hooks,
     Replay,
@@ -80,7 +81,7 @@ class ResponsesClient:
         proxy: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
-        client_cert: str | tuple[str, str] | None = None,
+        client_cert: ClientCert | None = None,
         allow_insecure: bool | None = None,
         max_request_bytes: int | None = None,
         hooks: Hooks | None = None,

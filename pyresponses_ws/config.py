@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import SplitResult
 
 from pyresponses_ws.errors import ConfigError
+from pyresponses_ws.headers import check_headers
 from pyresponses_ws.proxies import Proxy, find_proxy, parse_proxy
 from pyresponses_ws.urls import (
     DEFAULT_BASE_URL,
@@ -33,10 +34,15 @@ if TYPE_CHECKING:
 
 #: The service closes with 1009 above 16 MiB of a frame; one MiB is left for what wraps the input.
 MAX_REQUEST_BYTES = 15 * 2**20
+#: What ``ssl.SSLContext.protocol`` is where a context cannot verify a server.
+_SERVER_SIDE = ssl.PROTOCOL_TLS_SERVER
 
 TransportChoice = Literal["auto", "websocket", "http"]
 Replay = Literal["safe", "never"]
 ApiKey = str | Callable[[], str]
+FilePath = str | os.PathLike[str]
+#: A file that holds certificate and key, or a pair of files.
+ClientCert = FilePath | tuple[FilePath, FilePath]
 
 
 def check_seconds(name: str, value: Any, *, optional: bool) -> None:
@@ -59,7 +65,7 @@ class Timeouts:
     is dead ``ping_timeout`` after it if nothing has arrived. ``silence`` is the longest pause
     between two events, ``total`` the longest turn of a stream, ``create_total`` of a blocking call.
     A pooled link unused for ``idle`` is closed; one that holds a chain of ``store=False`` stays
-    stays for half an hour. ``pool`` is reserved and has no effect yet: a busy link means a new one.
+    for half an hour. ``pool`` is reserved and has no effect yet: a busy link means a new one.
     """
 
     connect: float = 10
@@ -153,7 +159,7 @@ class ClientConfig:
     proxy: str | None = field(default=None, repr=False)
     ssl_context: ssl.SSLContext | None = field(default=None, repr=False)
     ca_bundle: str | os.PathLike[str] | None = None
-    client_cert: str | tuple[str, str] | None = None
+    client_cert: ClientCert | None = None
     allow_insecure: bool = False
     max_request_bytes: int = MAX_REQUEST_BYTES
     hooks: Hooks = field(default_factory=Hooks)
@@ -175,7 +181,7 @@ class ClientConfig:
             value = getattr(self, name)
             if value is not None and not isinstance(value, kinds):
                 words = " or ".join(kind.__name__.lower() for kind in kinds)
-                raise ConfigError(f"{name} must be a {words}, got {type(value).__name__}")
+                raise ConfigError(f"{name} must be of type {words}, got {type(value).__name__}")
 
     def _check_headers(self) -> None:
         named = {"organization": self.organization, "project": self.project, **self.headers}
@@ -184,8 +190,7 @@ class ClientConfig:
                 continue
             _string("header names", name)
             _string(f"header {name!r}", value)
-            if any(char in "\r\n\0" for char in name + value):
-                raise ConfigError(f"header {name!r} holds a line break; remove it")
+            check_headers({name: value})
 
     def _check_choices(self) -> None:
         if self.replay not in ("safe", "never"):
@@ -196,7 +201,7 @@ class ClientConfig:
             )
         for index, delay in enumerate(self.retry_delays):
             check_seconds(f"retry_delays[{index}]", delay, optional=False)
-        if self.max_request_bytes < 1:
+        if self.max_request_bytes < 1 or isinstance(self.max_request_bytes, bool):
             raise ConfigError(f"max_request_bytes must be above 0, got {self.max_request_bytes}")
         if not isinstance(self.timeouts, Timeouts):
             raise ConfigError("timeouts must be a Timeouts(...)")
@@ -206,6 +211,8 @@ class ClientConfig:
             raise ConfigError("pass ssl_context, or ca_bundle and client_cert, not both")
         if not isinstance(self.ssl_context, (ssl.SSLContext, type(None))):
             raise ConfigError("ssl_context must be an ssl.SSLContext")
+        if self.ssl_context is not None and self.ssl_context.protocol is _SERVER_SIDE:
+            raise ConfigError("ssl_context is for the server's side; make one for clients")
 
     def _parts(self, family: Literal["websocket", "http"]) -> SplitResult:
         """Whoever names a WebSocket host alone must not see its key go to another over HTTP."""

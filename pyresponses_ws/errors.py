@@ -132,7 +132,7 @@ class TransportError(TurnFacts):
 
 
 class ConnectError(TransportError):
-    """No WebSocket could be opened.
+    """No WebSocket, or over HTTP no connection, could be opened.
 
     ``status`` is the HTTP status of the handshake, or None when none came; ``body`` its JSON body;
     ``stage`` is how far it got: ``dns``, ``tcp``, ``proxy``, ``tls``, ``upgrade``.

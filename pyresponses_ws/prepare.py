@@ -56,6 +56,7 @@ def _wire_fields(turn: Mapping[str, Any], config: ClientConfig) -> dict[str, Any
     extra = turn.get("extra_body") or {}
     if not isinstance(extra, Mapping):
         raise ConfigError(f"extra_body must be a mapping, got {type(extra).__name__}")
+    refuse_http_options(turn)
     given = {key: value for key, value in turn.items() if value is not None and key != "extra_body"}
     fields = {**given, **extra}
     fields.pop("stream", None)
@@ -70,6 +71,16 @@ def _wire_fields(turn: Mapping[str, Any], config: ClientConfig) -> dict[str, Any
     if "stream_id" in fields:
         raise UsageError("stream_id is chosen by the client; use client.connect().lane(name)")
     return fields
+
+
+def refuse_http_options(given: Mapping[str, Any]) -> None:
+    """Raise UsageError for options of the official package that are about one HTTP request.
+
+    As fields of the body, where unknown names go, they would tell the service a secret header.
+    """
+    for name, instead in (("extra_headers", "headers"), ("extra_query", "query")):
+        if given.get(name) is not None:
+            raise UsageError(f"{name} is not possible for one turn: give the client {instead}=")
 
 
 def _is_warm_up(fields: Mapping[str, Any]) -> bool:

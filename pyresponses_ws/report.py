@@ -120,10 +120,13 @@ class TurnReport:
 
     @property
     def bytes_saved(self) -> int | None:
-        """Bytes that incremental input saved; None where the history is not known here."""
+        """Bytes that incremental input saved; None where the history is not known here.
+
+        Each attempt counts as it would with the whole history.
+        """
         if self.full_replay_bytes is None:
             return None
-        return self.full_replay_bytes - self.bytes_sent
+        return self.full_replay_bytes * max(1, self.attempts) - self.bytes_sent
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON, ``bytes_saved`` included."""
@@ -166,7 +169,7 @@ class FallbackReport:
     reason: TransportReason
     #: What WebSocket said, in words; empty where it was not asked.
     detail: str
-    #: Seconds for which no turn asks WebSocket again; None where the next one does.
+    #: Seconds until WebSocket is probed again, and no turn asks it; None where the next one does.
     cool_down: float | None
 
 

@@ -14,6 +14,7 @@ from pyresponses_ws._runtime.pool import Pool
 from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.input_items import InputItems
 from pyresponses_ws.items import CompactedResponse, Response
+from pyresponses_ws.prepare import refuse_http_options
 from pyresponses_ws.stored_stream import StoredStream
 from pyresponses_ws.timeout import DEFAULT, Timeout, resolve_timeout
 
@@ -129,7 +130,7 @@ class Responses:
         Raises UsageError for what cannot be JSON, naming the place.
         """
         body = _compact_body(model, conversation, extra_body)
-        request = APIRequest(method="POST", path="/compact", body=body)
+        request = APIRequest(method="POST", path="/compact", body=body, answers_late=True)
         return fetch(self._pool, request, CompactedResponse, timeout=timeout)
 
     def _follow(
@@ -149,6 +150,7 @@ class Responses:
 def _compact_body(model: Any, conversation: Mapping[str, Any], extra_body: Any) -> bytes:
     if not isinstance(model, str) or not model:
         raise ConfigError("model is empty; name one, for example model='gpt-6-astra'")
+    refuse_http_options(conversation)
     extra = extra_body or {}
     if not isinstance(extra, Mapping):
         raise ConfigError(f"extra_body must be a mapping, got {type(extra).__name__}")

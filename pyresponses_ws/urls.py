@@ -29,11 +29,10 @@ def split_url(name: str, url: Any) -> SplitResult:
     """Take a base URL apart. Raises ConfigError, naming the option ``name``."""
     if not isinstance(url, str):
         raise ConfigError(f"{name} must be a string, got {type(url).__name__}")
-    try:
-        parts = urlsplit(url.strip())
-        parts.port  # noqa: B018 (raises on a bad port)
-    except ValueError as exc:
-        raise ConfigError(f"{name} is not a URL: {exc}") from None
+    parts = _split_or_none(url.strip())
+    if parts is None:
+        # What Python says of it may repeat a password, so it is no part of this, nor its cause.
+        raise ConfigError(f"{name} is not a URL: check host and port")
     if parts.scheme not in _IS_SECURE:
         shown = parts.scheme or "no scheme"
         raise ConfigError(f"{name} must start with https://, http://, wss:// or ws://, not {shown}")
@@ -41,6 +40,15 @@ def split_url(name: str, url: Any) -> SplitResult:
         raise ConfigError(f"{name} has no host; expected something like {DEFAULT_BASE_URL}")
     if parts.username or parts.password:
         raise ConfigError(f"{name} must not hold a user name or password; pass api_key=")
+    return parts
+
+
+def _split_or_none(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 (raises on a bad port)
+    except ValueError:
+        return None
     return parts
 
 

@@ -17,8 +17,9 @@ MODULE_LINES = 400
 FUNCTION_LINES = 30
 
 WORDS = {
-    *("codec", "commands", "config", "errors", "events", "failures", "guards", "items", "lazy"),
-    *("model", "partial", "proxies", "report", "schema", "timeout", "urls", "version"),
+    *("codec", "commands", "config", "errors", "events", "failures", "guards", "headers"),
+    *("items", "lazy", "model", "partial", "proxies", "report", "schema", "timeout", "urls"),
+    "version",
 }
 CORE = WORDS | {"_protocol"}
 RUNTIME = CORE | {"_transport", "_runtime"}

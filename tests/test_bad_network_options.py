@@ -70,7 +70,7 @@ def refused(**options: Any) -> str:
         (f"http://me:{PASSWORD}@", "proxy has no host"),
         (f"http://p:{PASSWORD}", "proxy is not a URL"),
         ("http://p:99999", "proxy is not a URL"),
-        (5, "proxy must be a str"),
+        (5, "proxy must be of type str"),
     ],
 )
 def test_a_bad_proxy_is_refused(proxy: Any, words: str) -> None:

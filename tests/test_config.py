@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import ssl
 from typing import Any
 
 import pytest
@@ -137,3 +138,25 @@ def test_the_key_is_in_no_repr() -> None:
     """Nor are the headers, which may hold another one."""
     made = config(api_key="sk-secret", headers={"X-Token": "secret-too"})
     assert "secret" not in repr(made)
+
+
+@pytest.mark.parametrize("name", ["base_url", "websocket_base_url"])
+def test_a_url_that_cannot_be_read_is_not_repeated(name: str) -> None:
+    """It may hold a password, which the words of Python would show."""
+    with pytest.raises(ConfigError, match=f"{name} is not a URL") as caught:
+        config(**{name: "https://user:se/cret@host/v1"})
+    assert caught.value.__context__ is None
+    assert "se" not in str(caught.value).replace("base", "").replace("websocket", "")
+
+
+@pytest.mark.parametrize("name", ["Proxy-Authorization", "Content-Length", "a b", ""])
+def test_a_header_that_cannot_travel_is_refused_at_once(name: str) -> None:
+    """And not at the first turn."""
+    with pytest.raises(ConfigError, match="header"):
+        config(headers={name: "value"})
+
+
+def test_a_context_for_servers_is_refused() -> None:
+    """It would verify nobody."""
+    with pytest.raises(ConfigError, match="ssl_context"):
+        config(ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))

@@ -11,10 +11,17 @@ import pytest
 from openai import OpenAI
 
 from pyresponses_ws import Response, ResponsesClient
-from pyresponses_ws.errors import BadRequestError, ConfigError, NotFoundError, UsageError
+from pyresponses_ws.config import Timeouts
+from pyresponses_ws.errors import (
+    BadRequestError,
+    ConfigError,
+    NotFoundError,
+    TurnTimeoutError,
+    UsageError,
+)
 from pyresponses_ws.testing import LocalServer
 from tests._transport.http_scripts import read_request, sized
-from tests.support.http_answers import answer, serving, stored
+from tests.support.http_answers import answer, refuse, reset, serving, stored
 from tests.support.raw_server import Peer
 
 TURN: dict[str, Any] = {"model": "m", "input": "hello"}
@@ -158,3 +165,47 @@ def test_the_official_client_finds_the_same(responses_server: LocalServer) -> No
             theirs = official.responses.input_items.list(made.id).to_dict()
         ours = client.responses.input_items.list(made.id).page.to_dict()
     assert ours == theirs
+
+
+def test_a_delete_that_was_lost_after_it_ran_is_done() -> None:
+    """The second attempt finds nothing to delete, which is what was wanted."""
+    gone = refuse("404 Not Found", "not_found")
+    with serving(reset, gone) as (client, lines):
+        client.responses.delete("resp_1")
+    assert len(lines) == 2
+
+
+def test_a_delete_of_nothing_is_told() -> None:
+    """Where no attempt before it can have deleted it."""
+    overloaded, gone = refuse("503 -", "overloaded"), refuse("404 Not Found", "not_found")
+    with serving(overloaded, gone) as (client, _), pytest.raises(NotFoundError):
+        client.responses.delete("resp_1")
+
+
+def wait_for_the_end(peer: Peer) -> None:
+    """A script that takes the request and never answers."""
+    read_request(peer)
+    peer.read_to_end()
+
+
+@pytest.mark.parametrize("options", [{}, {"stream": True}], ids=["whole", "stream"])
+def test_a_server_that_does_not_answer_is_left(options: Any) -> None:
+    """After ``first_event`` from the end of the request, like a turn."""
+    timeouts = Timeouts(first_event=0.2)
+    with (
+        serving(wait_for_the_end, timeouts=timeouts) as (client, _),
+        pytest.raises(TurnTimeoutError) as caught,
+    ):
+        client.responses.retrieve("resp_1", **options)
+    assert caught.value.phase == "first_event"
+
+
+def test_a_compaction_may_take_its_time() -> None:
+    """It answers when all is done, so only the total counts."""
+    timeouts = Timeouts(first_event=0.1)
+    with (
+        serving(wait_for_the_end, timeouts=timeouts) as (client, _),
+        pytest.raises(TurnTimeoutError) as caught,
+    ):
+        client.responses.compact(model="m", input="a", timeout=0.6)
+    assert caught.value.phase == "total"

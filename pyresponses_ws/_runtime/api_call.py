@@ -68,14 +68,23 @@ class Watch:
     """Ends the waits of one call, whose socket outlives it where a stream of events is dropped."""
 
     def __init__(
-        self, claim: Claim, clock: Clock, *, total: float | None, silence: float | None = None
+        self,
+        claim: Claim,
+        clock: Clock,
+        *,
+        total: float | None,
+        first: float | None = None,
+        silence: float | None = None,
     ) -> None:
         # Weak: the socket asks this object, and the claim holds the socket. In a circle, a dropped
         # stream would stay among the calls that close() waits for.
         self._claim = weakref.ref(claim)
         self._clock = clock
         self._total = total
+        self._first = first
         self._silence = silence
+        # When the request was out; None while none is, or once its answer has begun.
+        self._sent_at: float | None = None
         self.started_at = clock.now()
         # When something came last; None until the answer has begun.
         self._heard_at: float | None = None
@@ -87,10 +96,21 @@ class Watch:
             raise TurnCancelledError("the client was closed while the call ran")
         if self._total is not None and self.elapsed >= self._total:
             raise TurnTimeoutError(f"no answer within {self._total:g} s", phase="total")
-        if self._silence is None or self._heard_at is None:
-            return
-        if self._clock.now() - self._heard_at >= self._silence:
+        if self._is_over(self._first, self._sent_at):
+            raise TurnTimeoutError(f"no answer within {self._first:g} s", phase="first_event")
+        if self._is_over(self._silence, self._heard_at):
             raise TurnTimeoutError(f"no event within {self._silence:g} s", phase="silence")
+
+    def _is_over(self, limit: float | None, since: float | None) -> bool:
+        return limit is not None and since is not None and self._clock.now() - since >= limit
+
+    def note_sent(self) -> None:
+        """The request is out."""
+        self._sent_at = self._clock.now()
+
+    def note_answer(self) -> None:
+        """The answer has begun, or the attempt is over."""
+        self._sent_at = None
 
     def note_heard(self) -> None:
         """Something of the answer came."""
@@ -120,13 +140,16 @@ class APICall:
     ) -> None:
         #: What other threads and a finalizer may touch.
         self.claim = Claim(pool)
-        self.watch = Watch(self.claim, pool.clock, total=total, silence=silence)
+        first = None if request.answers_late else pool.config.timeouts.first_event
+        self.watch = Watch(self.claim, pool.clock, total=total, first=first, silence=silence)
         self._pool = pool
         self._request = request
         self._timeouts = pool.config.timeouts
         # Times that the request was handed to a socket, or one for it was not to be had.
         self._attempts = 0
         self._budget = Budget()
+        # An attempt was lost after the request was out.
+        self._may_have_run = False
         # Seconds that all attempts to connect may still take: the promise is to the caller.
         self._connect_left: float = self._timeouts.connect
         # Where the latest attempt went, as errors may tell it.
@@ -168,7 +191,7 @@ class APICall:
         began = self.watch.elapsed
         try:
             call = self._send()
-            if 200 <= call.status < 300:
+            if 200 <= call.status < 300 or self._is_done_before(call.status):
                 answer = read(call)
                 self._log(call.status)
                 return answer
@@ -178,9 +201,14 @@ class APICall:
             is_passing = exc.stage in _PASSING_STAGES and self._connect_left > 0
             return _Failure(exc, "not_sent", self._unreachable(is_passing=is_passing))
         except ConnectionLostError as exc:
+            self._may_have_run = True
             return _Failure(exc, "lost", self._unreachable(is_passing=True))
         self._log(call.status)
         return _Failure(to_error(details), "overloaded", details)
+
+    def _is_done_before(self, status: int) -> bool:
+        """What an attempt whose answer was lost has deleted is not there any more."""
+        return self._request.method == "DELETE" and status == 404 and self._may_have_run
 
     def _send(self) -> HTTPCall:
         dialer, request = self._pool.dialer, self._request
@@ -201,7 +229,10 @@ class APICall:
         )
         self.claim.take_exchange(Exchange(call, endpoint, dialer.tally, self.watch.check))
         dialer.tally.http_began(call, is_first=False, is_fallback=False)
-        call.send(on_sent=_go_on)
+        try:
+            call.send(on_sent=self.watch.note_sent)
+        finally:
+            self.watch.note_answer()
         return call
 
     def _left(self) -> float:
@@ -264,10 +295,6 @@ def _as_query(request: APIRequest, url: str) -> str:
     """What is asked besides, behind the query that the options put into every URL."""
     query = urlencode(request.query)
     return query and ("&" if "?" in url else "?") + query
-
-
-def _go_on() -> None:
-    """Hear that the request is out, which nothing here depends on."""
 
 
 def fetch(pool: Pool, request: APIRequest, cls: type[M], *, timeout: Timeout) -> M:

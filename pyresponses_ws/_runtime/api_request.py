@@ -22,6 +22,8 @@ class APIRequest:
     #: JSON in UTF-8, or None.
     body: bytes | None = field(default=None, repr=False)
     accept: str = "application/json"
+    #: The answer begins when all the work is done, however long that takes.
+    answers_late: bool = False
 
     @property
     def is_idempotent(self) -> bool:

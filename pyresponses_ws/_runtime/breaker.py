@@ -64,6 +64,13 @@ class WebSocketBreaker:
         self._schedule()
         return True
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the next probe; None while turns may use WebSocket."""
+        with self._lock:
+            due = self._breaker.probe_at
+        return None if due is None else max(0.0, due - self._clock.now())
+
     def note_failure(self, error: Exception) -> float | None:
         """Count a failure to get a WebSocket, and return the cool-down if it opened the breaker."""
         is_proxys = getattr(error, "stage", None) == "proxy"

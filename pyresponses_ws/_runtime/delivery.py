@@ -364,7 +364,16 @@ class Delivery:
             elapsed = self._clock.now() - self._timers.started_at
             add_facts(exc, self.turn, self.report, close if is_told else None, elapsed=elapsed)
             if route.websocket_error is not None and not isinstance(exc, TurnCancelledError):
+                _put_below(route.websocket_error, exc.__cause__)
                 exc.__cause__ = route.websocket_error
+
+
+def _put_below(error: BaseException, cause: BaseException | None) -> None:
+    """Keep ``cause`` at the end of the causes of ``error``."""
+    while error.__cause__ is not None and error.__cause__ is not cause:
+        error = error.__cause__
+    if error is not cause:
+        error.__cause__ = cause
 
 
 def _new_report(links: LinkSource, request: TurnRequest) -> TurnReport:
@@ -376,8 +385,9 @@ def _new_report(links: LinkSource, request: TurnRequest) -> TurnReport:
 
 def _log(report: TurnReport) -> None:
     logger.debug(
-        "turn over %s: %s in %.0f ms, attempts %d, events %d",
+        "turn over %s (%s): %s in %.0f ms, attempts %d, events %d",
         report.transport,
+        report.transport_reason,
         report.error_type or report.status,
         report.total_ms,
         report.attempts,

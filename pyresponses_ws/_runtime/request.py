@@ -62,5 +62,5 @@ def too_large_error(size: int, limit: int) -> RequestTooLargeError:
     """The error for a frame that the service would refuse."""
     return RequestTooLargeError(
         f"the request has {size:,} bytes, above max_request_bytes ({limit:,}); send less input, "
-        'refer to files by id, or let it go over HTTP (transport="auto")'
+        'or refer to files by id (a turn of the client\'s own may go over HTTP: transport="auto")'
     )

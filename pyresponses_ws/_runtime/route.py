@@ -34,7 +34,7 @@ class Route:
         elif self._request.is_too_large:
             self._fall_back("too_large", None)
         elif self.may_fall_back and self._breaker.is_open:
-            self._fall_back("breaker_open", None)
+            self._fall_back("breaker_open", None, self._breaker.seconds_left)
 
     def note_connect_failure(self, error: Exception) -> bool:
         """No WebSocket could be opened. True when the next attempt goes over HTTP."""

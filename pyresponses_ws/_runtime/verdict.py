@@ -45,7 +45,7 @@ def lost_error(decision: Decision, close: Close, *, is_http: bool) -> ResponsesW
         code = None if is_http else close.code
         error: ResponsesWSError = ConnectionLostError(what, code=code, reason=close.reason)
     elif decision.error is DeliveryUnknownError:
-        error = decision.error(f"{what}; whether the request ran is unknown, so it was not resent")
+        error = decision.error(f"{what}; whether the request ran is unknown, and it is not resent")
     else:
         what += " after output had been handed over, so the request was not sent again"
         error = decision.error(what)

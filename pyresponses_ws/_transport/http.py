@@ -15,13 +15,13 @@ from pyresponses_ws._transport.http_origin import Origin, origin_of
 from pyresponses_ws._transport.http_wire import Wire, lost
 from pyresponses_ws._transport.network import open_socket
 from pyresponses_ws._transport.tls_stack import count_held
-from pyresponses_ws._transport.upgrade import check_headers
 from pyresponses_ws.errors import (
     ClosedError,
     ConnectError,
     ConnectionLostError,
     UsageError,
 )
+from pyresponses_ws.headers import check_headers
 
 #: Idle connections that a pool keeps; as many as a client's links.
 MAX_IDLE = 8

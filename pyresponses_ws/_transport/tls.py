@@ -6,12 +6,8 @@ import os
 import ssl
 from typing import Any
 
+from pyresponses_ws.config import ClientCert, FilePath
 from pyresponses_ws.errors import ConfigError
-
-FilePath = str | os.PathLike[str]
-
-#: A file that holds certificate and key, or a pair of files.
-ClientCert = FilePath | tuple[FilePath, FilePath]
 
 #: Here one thread that receives and one that sends deadlock on a TLS socket: cpython#137583.
 DEADLOCKING_PYTHON = (3, 13, 6)

@@ -27,7 +27,7 @@ from pyresponses_ws._transport.network import Deadline, OnSocket, open_socket
 from pyresponses_ws._transport.patience import Patience
 from pyresponses_ws._transport.refusal import redact, refusal, secrets_of
 from pyresponses_ws._transport.tls_stack import MakeLock, TLSStack, count_held
-from pyresponses_ws._transport.upgrade import UpgradeSocket, check_headers
+from pyresponses_ws._transport.upgrade import UpgradeSocket
 from pyresponses_ws.errors import (
     ClosedError,
     ConfigError,
@@ -35,6 +35,7 @@ from pyresponses_ws.errors import (
     ConnectionLostError,
     UsageError,
 )
+from pyresponses_ws.headers import check_headers
 
 #: Seconds after which a socket call returns to Python. Without a timeout a TLS send does not hear
 #: Ctrl-C (20 s were measured); to ``receive`` it only means that nothing has come yet.

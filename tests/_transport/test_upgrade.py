@@ -8,8 +8,9 @@ import pytest
 
 from pyresponses_ws._transport.answer import HEAD_LIMIT, NotHTTPError
 from pyresponses_ws._transport.deadline import Deadline
-from pyresponses_ws._transport.upgrade import UpgradeSocket, add_headers, check_headers
+from pyresponses_ws._transport.upgrade import UpgradeSocket, add_headers
 from pyresponses_ws.errors import ConfigError
+from pyresponses_ws.headers import check_headers
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: b\r\nCookie: jar=1\r\n\r\n"
 
