@@ -7,8 +7,10 @@ import gzip
 import http.client
 import logging
 import os
+import pickle
 import ssl
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -267,6 +269,40 @@ def test_answer_without_a_head_is_a_lost_connection(answer: bytes) -> None:
         with pytest.raises(ConnectionLostError) as caught:
             call.send(on_sent=do_nothing)
         assert caught.value.code == ABNORMAL_CLOSURE
+        assert call._sock is None
+
+
+#: Heads that the libraries read in another way than we do, or not at all.
+ODD_HEADS = [
+    b"HTTP/1.1  100 Continue\r\n\r\n",
+    b"HTTP/1.1\t100 Continue\r\n\r\n",
+    b"HTTP/1.10 100 Continue\r\n\r\n",
+    b"HTTP/1.1\r\n\r\n",
+    b"HTTP/1.1 20 OK\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 150 + b"\r\n",
+]
+
+
+def shown_by(exc: BaseException) -> str:
+    """Everything that an error holds of what led to it, as far as it can be printed or sent on."""
+    shown = ["".join(traceback.format_exception(exc)), repr(pickle.dumps(exc))]
+    link: BaseException | None = exc
+    while link is not None:
+        assert type(link).__module__.split(".")[0] not in ("requests", "urllib3")
+        shown.append(f"{link!s}{link!r}{link.__dict__}")
+        link = link.__cause__ or link.__context__
+    return "".join(shown)
+
+
+@pytest.mark.parametrize("answer", ODD_HEADS)
+def test_odd_head_is_a_lost_connection_and_no_error_of_a_library(answer: bytes) -> None:
+    """Those of requests hold the request, and so the key."""
+    with calling(answering(answer), lingers=False) as caller:
+        call = caller.start()
+        with pytest.raises(ConnectionLostError) as caught:
+            call.send(on_sent=do_nothing)
+        assert caught.value.code == ABNORMAL_CLOSURE
+        assert KEY not in shown_by(caught.value)
         assert call._sock is None
 
 

@@ -121,6 +121,16 @@ def saying(*events: Any) -> Case:
     return Case(script=script, post=post)
 
 
+def starting(line: bytes) -> PostScript:
+    """Answer with a head that begins so, and leave."""
+
+    def post(post: Post) -> None:
+        post.peer.send(line + b"\r\n\r\n")
+        post.cut()
+
+    return post
+
+
 EFFECTS = {"tools": [{"type": "mcp", "server_label": "x", "headers": {"Authorization": HEADER}}]}
 CASES: dict[str, Case] = {
     **{
@@ -143,6 +153,9 @@ CASES: dict[str, Case] = {
     "silence": Case(script=stall, post=stall),
     "first event": Case(script=be_silent, post=be_silent),
     "total": Case(script=stall, post=stall, turn={"timeout": 0.2}),
+    "odd 100": Case(post=starting(b"HTTP/1.1  100 Continue"), transports=("http",)),
+    "odd version": Case(post=starting(b"HTTP/1.10 100 Continue"), transports=("http",)),
+    "no status": Case(post=starting(b"HTTP/1.1"), transports=("http",)),
     "bad json": saying(created(), f'{{"type": "response.output_text.delta", "delta": "{OUTPUT}'),
     "no object": saying(json.dumps([OUTPUT])),
     "out of order": saying({"type": "response.output_text.delta", "delta": OUTPUT}),
