@@ -274,7 +274,11 @@ class DeliveryUnknownError(TurnError):
 
 
 class TurnTimeoutError(TurnError, TimeoutError):
-    """A timer of the turn ran out; ``phase`` names it: send, first_event, silence or total."""
+    """A timer by which the caller gives up ran out; ``phase`` names it: silence or total.
+
+    A call of ``client.responses`` also gives up by first_event. In a turn that timer, and that of
+    the send, mean a lost link.
+    """
 
     def __init__(self, message: str, *, phase: str) -> None:
         super().__init__(message)

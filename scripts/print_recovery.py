@@ -59,6 +59,8 @@ When it is spent, or `timeout` would pass, the error is raised.
   `image_generation`, anything unknown). Function tools run in your program, so they do not count.
 - **Replayed** turns say so: `report.replayed`, `report.possible_duplicate_charge`. Not later than
   {REPLAY_WINDOW:g} seconds after the request.
+- **A timer** that stands for a lost link, `first_event` or `send`, ends the turn as such, with no
+  replay behind it: the end was promised by then, and a replay would double the wait.
 - **The pause** of an overloaded server is random, up to {RETRY_BASE:g} s and then twice that (never
   more than {RETRY_CAP:g} s), and not shorter than its `retry-after`; one above
   {MAX_RETRY_AFTER:g} s is not waited for.

@@ -22,6 +22,7 @@ REDACTED = "***"
 SECRET_LENGTH = 4
 
 _NO_WEBSOCKET = "this server answers HTTP here, not WebSocket: check base_url"
+_GATEWAY = "Something on the way refuses it, a gateway or proxy: ask whoever runs that"
 #: What helps, by status.
 FIXES = {
     400: _NO_WEBSOCKET,
@@ -51,7 +52,8 @@ def refusal(host: str, answer: Answer, secrets: Iterable[str]) -> ConnectError:
     parts = [f"{host} answered the WebSocket upgrade with HTTP {answer.status}"]
     if said:
         parts.append(f": {said[:TEXT_LIMIT].rstrip('.')}")
-    parts.append(f". {_fix(answer, secrets)}")
+    is_gateways = answer.status == 403 and not isinstance((body or {}).get("error"), dict)
+    parts.append(f". {_GATEWAY if is_gateways else _fix(answer, secrets)}")
     return ConnectError(
         "".join(parts),
         status=answer.status,

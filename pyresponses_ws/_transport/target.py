@@ -10,6 +10,14 @@ from dataclasses import dataclass
 from pyresponses_ws.errors import ConfigError, ConnectError
 from pyresponses_ws.proxies import Proxy
 
+#: What helps against a certificate, by OpenSSL's code (X509_V_ERR_*) for what is wrong with it.
+_CERTIFICATE_FIXES = {
+    9: "Check this machine's clock",
+    10: "It has to be renewed, or this machine's clock is wrong",
+    62: "Check the host of {}",
+    64: "Check the host of {}",
+}
+_UNKNOWN_AUTHORITY = "For a private authority give ca_bundle, or set SSL_CERT_FILE"
 #: What each stage is in the middle of a sentence.
 _DOING = {
     "dns": "resolving",
@@ -68,10 +76,9 @@ def as_connect_error(target: Target, stage: str) -> Iterator[None]:
 def _explain(target: Target, stage: str, exc: Exception) -> str:
     """Say what failed, at whom, and what to do about it."""
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return (
-            f"the certificate of {target} is not trusted: {exc.verify_message}. For a private"
-            " authority give ca_bundle, or set SSL_CERT_FILE"
-        )
+        fix = _CERTIFICATE_FIXES.get(exc.verify_code, _UNKNOWN_AUTHORITY).format(target.source)
+        said = exc.verify_message.rstrip(".")
+        return f"the certificate of {target} is not trusted: {said}. {fix}"
     if getattr(exc, "reason", None) in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
         return f"{target} does not speak TLS: check scheme and port of {target.source}"
     if isinstance(exc, TimeoutError):

@@ -111,7 +111,7 @@ REMEDIES: Mapping[str, Remedy] = {
     ),
     "no_key": Remedy(
         "The way to {peer} is open; it asks for an API key, and none was given.",
-        "Set OPENAI_API_KEY and look again.",
+        "Set OPENAI_API_KEY (the doctor: or the variable of --api-key-env) and look again.",
     ),
     "key_refused": Remedy(
         "{peer} was reached and does not take the API key (HTTP 401){said}.",
