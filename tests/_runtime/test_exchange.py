@@ -39,7 +39,8 @@ from tests._runtime.rig import (
     rig,
     turn,
 )
-from tests.support.scripted_http import Plan, Reply, sse
+from tests.support.http_answers import NoJitter
+from tests.support.scripted_http import Plan, Reply, ScriptedCall, sse
 
 #: The option under test.
 HTTP: dict[str, Any] = {"transport": "http"}
@@ -287,6 +288,15 @@ def test_a_replay_that_cannot_be_sent_leaves_the_delivery_unknown() -> None:
     assert isinstance(error.__cause__, ConnectError)
 
 
+def test_a_replay_asks_for_a_connection_that_was_not_open_before() -> None:
+    """What took the last one may have taken others; a retry of what was refused has no such need."""
+    busy = Reply.json({"error": {"message": "Busy."}}, 503)
+    with rig(http=[busy, Reply.of(created()), echo_http], **HTTP) as made:
+        made.client._pool.rng = NoJitter()
+        made.client.create(model="m", input="a")
+        assert [call.request.is_fresh for call in made.http.calls] == [False, False, True]
+
+
 # --- timers -------------------------------------------------------------------------------------
 
 
@@ -345,6 +355,34 @@ def test_the_callers_patience_ends_a_connect() -> None:
         with pytest.raises(TurnTimeoutError) as caught:
             call.result()
         assert (caught.value.phase, caught.value.attempts) == ("total", 0)
+
+
+#: An error in the middle, and the event that may follow it has not come.
+HALF_A_PAIR = [created(), refusal("insufficient_quota")]
+
+
+def test_an_error_that_has_come_is_told_though_the_callers_patience_ends() -> None:
+    """It was held back for the response that may follow it; what it says is worth more."""
+    with rig(http=[Reply.of(*HALF_A_PAIR, is_open=True)], **HTTP) as made:
+        call = create(made, timeout=30)
+        made.http.next_call()
+        made.clock.wait_for_waiters(within=1)
+        made.clock.advance(30)
+        with pytest.raises(RateLimitError) as caught:
+            call.result()
+        assert caught.value.code == "insufficient_quota"
+
+
+def test_a_cancelled_turn_is_cancelled_though_an_error_was_held_back() -> None:
+    """Whoever cancels is not told of anything else."""
+    with rig(http=[Reply.of(*HALF_A_PAIR, is_open=True)], **HTTP) as made:
+        stream = made.client.stream(model="m", input="a")
+        assert next(stream).type == "response.created"
+        call = Call(lambda: next(stream))
+        made.clock.wait_for_waiters(within=1)
+        stream.cancel()
+        with pytest.raises(TurnCancelledError):
+            call.result()
 
 
 # --- giving up ----------------------------------------------------------------------------------
@@ -429,6 +467,28 @@ def test_a_dropped_stream_is_cut_at_once_and_let_go_of_by_the_next_turn() -> Non
         made.client.create(model="m", input="b")
         assert made.http.calls[0].is_disposed
         assert made.client.stats().turns_running == 0
+
+
+@pytest.mark.parametrize("where", ["dispose", "http_ended"])
+def test_ctrl_c_while_a_turn_lets_go_leaves_none_running(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer has come whole; the interrupt meets the end of its turn, once."""
+    presses = iter([KeyboardInterrupt()])
+
+    def interrupted(*_: Any) -> None:
+        for press in presses:
+            raise press
+        do(*_)
+
+    with rig(http=[echo_http], **HTTP) as made:
+        holder = ScriptedCall if where == "dispose" else type(made.client._dialer.tally)
+        do = getattr(holder, where)
+        monkeypatch.setattr(holder, where, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            made.client.create(model="m", input="a")
+        assert made.client.stats().turns_running == 0
+        assert not made.client._pool._claims
 
 
 def test_a_dropped_client_is_collected() -> None:

@@ -490,6 +490,18 @@ def echoing() -> Iterator[Caller]:
             thread.join()
 
 
+def test_a_fresh_connection_is_opened_beside_an_idle_one() -> None:
+    """Whatever broke the last connection may have broken those; this call must not find out."""
+    with echoing() as caller:
+        caller.fetch(b"first")
+        fresh = caller.send(b"second", is_fresh=True)
+        assert (read_all(fresh), fresh.is_reused) == (b"second", False)
+        again = caller.send(b"third")
+        assert (read_all(again), again.is_reused) == (b"third", True)
+        fresh.dispose()
+        again.dispose()
+
+
 def run_threads(number: int, work: Callable[[int], None]) -> None:
     threads = [threading.Thread(target=work, args=(index,)) for index in range(number)]
     for thread in threads:

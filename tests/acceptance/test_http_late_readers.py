@@ -13,11 +13,11 @@ import pytest
 
 from pyresponses_ws import ResponsesClient, Timeouts
 from pyresponses_ws._transport import http_wire
-from pyresponses_ws.errors import DeliveryUnknownError, TurnTimeoutError
+from pyresponses_ws.errors import DeliveryUnknownError, RateLimitError, TurnTimeoutError
 from pyresponses_ws.testing.clock import ManualClock
 from tests._transport.http_scripts import CHUNKED, LAST, chunk, head, read_request
 from tests.acceptance.test_http_turns import ends_within
-from tests.support.answers import completed, created, delta
+from tests.support.answers import completed, created, delta, error
 from tests.support.http_answers import Script, serving
 from tests.support.raw_server import Peer
 from tests.support.scripted_http import sse
@@ -143,6 +143,16 @@ def test_a_flood_of_comments_is_silence(start: Opener) -> None:
         with ends_within(SHORT), pytest.raises(TurnTimeoutError) as caught:
             list(start(client))
         assert caught.value.phase == "silence"
+
+
+def test_a_flood_of_comments_does_not_keep_an_error_back() -> None:
+    """It waits for the response that failed, which may follow it, and not for ever."""
+    events = sse(created(), error("insufficient_quota", 429))
+    with (
+        serving(floods(CHUNKED + chunk(events), COMMENTS), transport="http") as (client, _),
+        pytest.raises(RateLimitError, match="insufficient_quota"),
+    ):
+        client.create(model="m", input="a")
 
 
 def ask(client: ResponsesClient) -> Any:
