@@ -289,7 +289,7 @@ def test_a_replay_that_cannot_be_sent_leaves_the_delivery_unknown() -> None:
 
 
 def test_a_replay_asks_for_a_connection_that_was_not_open_before() -> None:
-    """What took the last one may have taken others; a retry of what was refused has no such need."""
+    """What took the last one may have taken others; what was refused has no such need."""
     busy = Reply.json({"error": {"message": "Busy."}}, 503)
     with rig(http=[busy, Reply.of(created()), echo_http], **HTTP) as made:
         made.client._pool.rng = NoJitter()

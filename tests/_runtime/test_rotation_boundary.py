@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests._runtime.rig import completed, created, rig, turn
+from pyresponses_ws.config import Timeouts
+from tests._runtime.rig import completed, created, echo, rig, turn
 from tests._runtime.test_rotation import (
     AGEING,
     COMMAND,
+    REPLACE,
+    RETIRE,
     age,
+    ask,
     be_deaf,
     connect,
     replace,
@@ -65,3 +69,32 @@ def test_a_peer_that_goes_on_talking_is_cut_as_well() -> None:
         made.transport.settle()
         age(made, 10)
         made.transport.wait_until_disposed()
+
+
+@pytest.mark.parametrize("interval", [None, 20.0], ids=["no pings", "pings"])
+def test_an_old_link_of_the_pool_whose_peer_goes_on_talking_is_cut(interval: float | None) -> None:
+    """Neither its pings, nor what it says to ours, count for an answer to our close."""
+    with rig(echo, echo, timeouts=Timeouts(ping_interval=interval, idle=None)) as made:
+        ask(made)
+        be_deaf(made.transport)
+        made.clock.wait_for_waiters(within=REPLACE)
+        made.clock.advance(RETIRE)
+        wait_for(lambda: made.transport.closes, "the close frame")
+        made.clock.wait_for_waiters(within=20)
+        made.clock.advance(10)
+        made.transport.feed_ping(b"still here")
+        made.transport.feed_pong()
+        made.transport.settle()
+        age(made, 10)
+        made.transport.wait_until_disposed()
+
+
+def test_a_link_that_ends_while_it_is_looked_at_leaves_nothing() -> None:
+    """The keeper's look was under way; nobody would ever take the rotation away again."""
+    with rig(echo, **AGEING) as made:
+        ask(made)
+        (link,) = made.client._pool._links
+        made.transport.end(1000)
+        made.transport.wait_until_disposed()
+        made.client._pool.link_ageing(link)
+        assert made.client._pool._rotations == {}
