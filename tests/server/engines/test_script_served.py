@@ -272,10 +272,13 @@ def test_the_client_tells_a_loss_amid_a_stream(client: ResponsesClient, code: in
 
 @pytest.mark.parametrize(("code", "kind"), [(1012, DeliveryUnknownError), (1008, TransportError)])
 def test_the_client_gives_up_on_a_server_that_closes(
-    client: ResponsesClient, code: int, kind: type[Exception]
+    server: LocalServer, code: int, kind: type[Exception]
 ) -> None:
     """After one replay where the code allows it, at once where it does not."""
-    with pytest.raises(kind) as caught:
+    with (
+        ResponsesClient("any", base_url=server.base_url, transport="websocket") as client,
+        pytest.raises(kind) as caught,
+    ):
         client.create(model="m", input=f"instead {code}")
     assert getattr(caught.value, "attempts", 0) == (2 if code == 1012 else 1)
 
