@@ -1,15 +1,17 @@
-"""What a turn over HTTP leaves behind when it is dropped or given up."""
+"""What a turn over HTTP leaves behind when it is dropped, given up or sent again."""
 
 from __future__ import annotations
 
 import gc
 import itertools
+import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
 from pyresponses_ws.errors import TurnTimeoutError
+from tests._runtime.rig import Call
 from tests.acceptance.test_http_turns import BIG_TURN, Phase, begin_and_wait, first, over_http
 from tests.support.answers import error
 from tests.support.http_answers import NoJitter
@@ -130,3 +132,23 @@ def test_a_stream_goes_with_its_last_reference_whatever_it_went_through(trouble:
         peer.wait_for_ends(peer.connections - 1)
         del stream
         peer.wait_for_ends(peer.connections)
+
+
+def test_a_replay_leaves_idle_connections_alone() -> None:
+    """A load balancer that forgot one connection may have forgotten them all."""
+    both, old = threading.Barrier(2), list[object]()
+
+    def post(post: Post) -> None:
+        if post.number <= 2:
+            old.append(post.peer)
+            both.wait(10)
+        elif post.peer in old:
+            post.cut()
+        post.answer()
+
+    with TwoWayPeer(post=post) as peer, over_http(peer) as client:
+        for call in [Call(lambda: client.create(model="m", input="a")) for _ in range(2)]:
+            call.result()
+        report = client.create(model="m", input="b").report
+        assert (report.attempts, report.replayed, report.reused_link) == (2, True, False)
+        assert peer.connections == 3
