@@ -38,6 +38,7 @@ from tests.support.http_answers import KEY, Script, answer, refuse, reset, servi
 from tests.support.raw_server import Peer
 
 GET = APIRequest(method="GET", path="/resp_1")
+DELETE = APIRequest(method="DELETE", path="/resp_1")
 POST = APIRequest(method="POST", path="/compact", body=b'{"model":"m"}')
 
 
@@ -147,6 +148,28 @@ def test_a_long_retry_after_is_raised_at_once(seconds: str, limit: float) -> Non
     with serving(script) as (client, _), pytest.raises(RateLimitError) as caught:
         fetch(client, total=limit)
     assert caught.value.retry_after == float(seconds)
+
+
+GONE = refuse("404 Not Found", "gone")
+
+
+@pytest.mark.parametrize("broken", [reset, half_an_answer], ids=["reset", "half an answer"])
+def test_what_a_lost_attempt_deleted_is_deleted(broken: Script) -> None:
+    """The second attempt hears that it is not there any more, which is what was asked for."""
+    with serving(broken, GONE) as (client, lines):
+        client.responses.delete("resp_1")
+    assert lines == ["DELETE /v1/responses/resp_1 HTTP/1.1"] * 2
+
+
+@pytest.mark.parametrize(
+    ("before", "request_"),
+    [([], DELETE), ([refuse("503 Busy", "busy")], DELETE), ([reset], GET)],
+    ids=["nothing", "a refusal", "a lost GET"],
+)
+def test_what_was_never_there_is_told(before: list[Script], request_: APIRequest) -> None:
+    """No attempt before can have deleted it."""
+    with serving(*before, GONE) as (client, _), pytest.raises(NotFoundError, match="gone"):
+        fetch(client, request_)
 
 
 @pytest.mark.parametrize("broken", [reset, half_an_answer], ids=["reset", "half an answer"])
