@@ -221,6 +221,8 @@ class Attempts:
         exchange = Exchange(call, endpoint, tally, post.check)
         # First, so that whatever interrupts this is cleaned up after.
         self._claim.take_exchange(exchange)
+        if self._links.is_over:
+            raise cancelled_error()
         is_fallback = self._report.transport_reason != "configured"
         tally.http_began(call, is_first=not self._has_posted, is_fallback=is_fallback)
         self._has_posted = True

@@ -169,6 +169,8 @@ class Pool(LinkSource):
         for claim in claims:
             if not claim.is_answered:
                 claim.over.wait(max(0.0, deadline - self.clock.now()))
+        # First: a claim between two attempts may look answered now, and sees this before it sends.
+        self.is_over = True
         for claim in claims:
             # An answer that has arrived whole may still be read.
             if not claim.is_answered:

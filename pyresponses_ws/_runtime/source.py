@@ -31,6 +31,8 @@ class LinkSource(ABC):
         self.dialer = dialer
         # Of exchanges whose turns were dropped.
         self._buried = dialer.threads.queue()
+        #: The client is closed, and the time that running turns had is over: nothing may leave.
+        self.is_over = False
         #: Whether WebSocket is tried at all; None where turns have nothing else.
         self.breaker: WebSocketBreaker | None = None
         #: For jitter: it spreads clients out and guards nothing.

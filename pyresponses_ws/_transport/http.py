@@ -214,6 +214,8 @@ class RequestsCall:
                 raise lost(str(exc)) from exc
             if content:
                 return content
+            # Bytes that hold nothing must not keep the timers from being looked at.
+            wire.check_if_due()
         return b""
 
     def unsent_bytes(self) -> int | None:

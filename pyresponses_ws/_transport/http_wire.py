@@ -79,7 +79,7 @@ class Wire:
         rest = memoryview(data)
         while rest:
             rest = rest[self._send_slice(rest[:SLICE_SIZE], patience) :]
-            self._check_if_due()
+            self.check_if_due()
             if rest:
                 self._stop_if_refused()
 
@@ -159,7 +159,7 @@ class Wire:
             if not (data := self._receive_more()):
                 raise lost(self.cut or "the peer ended it before the answer")
             received += data
-            self._check_if_due()
+            self.check_if_due()
         head = bytes(received[: end.end()])
         del received[: end.end()]
         return head
@@ -204,7 +204,8 @@ class Wire:
     def _end_or(self, reason: str) -> str:
         return "aborted" if self._owner.is_aborted else reason
 
-    def _check_if_due(self) -> None:
+    def check_if_due(self) -> None:
+        """Ask the check unless that was done a moment ago."""
         if time.monotonic() - self._checked_at >= WAIT:
             self._run_check()
 

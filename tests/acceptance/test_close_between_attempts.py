@@ -146,3 +146,23 @@ def test_a_call_that_is_no_turn_is_not_sent_either(call: Callable[[ResponsesClie
         with pytest.raises(TurnCancelledError):
             called.result()
         assert peer.heads == []
+
+
+def test_a_close_that_takes_a_dead_link_for_an_answer_sends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It came just between the end of the link and the turn's letting go of it."""
+    with TwoWayPeer(upgrade=refuse_upgrade(404)) as peer:
+        client = ResponsesClient(KEY, base_url=peer.base_url)
+        forget, seen = client._pool._forget, list[bool]()
+
+        def late(link: Any) -> None:
+            forget(link)
+            if not seen:
+                seen.extend(claim.is_answered for claim in client._pool._claims)
+                Call(lambda: client.close(timeout=0)).result()
+
+        monkeypatch.setattr(client._pool, "_forget", late)
+        with pytest.raises(TurnCancelledError):
+            run(client)
+        assert (seen, peer.posts) == ([True], [])
