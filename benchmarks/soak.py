@@ -58,14 +58,23 @@ WARM = 0.25
 FLAT_MB = 8.0
 
 
+#: Flags of a turn: its request must not run twice; it was answered.
+ACTS, ANSWERED = 1, 2
+
+
+def make_mark(worker: int, number: int) -> str:
+    """Return what tells a turn's request and answer from all others."""
+    return f"m{worker}.{number}"
+
+
 @dataclass
 class Record:
     """What the threads saw. Each adds under the lock."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    #: Marks of the turns that were answered, and of all that were begun, by whether they act.
-    answered: set[str] = field(default_factory=set)
-    begun: dict[str, bool] = field(default_factory=dict)
+    #: What became of each turn, a byte a turn by its number: a record that grew with the turns
+    #: could not be told from a client that does. One for each worker.
+    flags: list[bytearray] = field(default_factory=lambda: [bytearray() for _ in range(THREADS)])
     outcomes: Counter[str] = field(default_factory=Counter)
     transports: Counter[str] = field(default_factory=Counter)
     replayed: int = 0
@@ -116,23 +125,22 @@ class Worker:
         self._record = record
         self._number = number
         self._random = random.Random(seed * 1000 + number)
-        self._count = 0
+        self._flags = record.flags[number]
 
     def run(self, until: float) -> None:
         while time.monotonic() < until:
             self.turn()
 
     def turn(self) -> None:
-        self._count += 1
-        mark = f"m{self._number}.{self._count}"
+        count = len(self._flags)
+        mark = make_mark(self._number, count)
         text = " ".join(f"{mark}:{n}" for n in range(self._random.randrange(1, 60)))
         acts = self._random.random() < 0.3
         turn: dict[str, Any] = {"model": "echo", "input": text, "metadata": {"mark": mark}}
         if acts:
             # A tool that acts outside by itself: such a request must never run twice.
             turn["tools"] = [{"type": "mcp", "server_label": "far", "server_url": "http://far"}]
-        with self._record.lock:
-            self._record.begun[mark] = acts
+        self._flags.append(ACTS if acts else 0)
         started = time.monotonic()
         try:
             self._consume(mark, f"You said: {text}", turn)
@@ -170,8 +178,7 @@ class Worker:
     def _judge(self, mark: str, text: str, expected: str) -> None:
         if text != expected:
             self._record.blame(f"{mark}: {text!r} in place of {expected!r}")
-        with self._record.lock:
-            self._record.answered.add(mark)
+        self._flags[-1] |= ANSWERED
 
     def _judge_partial(self, mark: str, expected: str, exc: Any) -> None:
         if exc.partial is not None and not expected.startswith(exc.partial.text):
@@ -196,13 +203,15 @@ def vitals() -> dict[str, float]:
 def judge_runs(record: Record, runs: dict[str, int]) -> int:
     """Count the requests that ran more often than they may; an answered one ran at all."""
     duplicates = 0
-    for mark, acts in record.begun.items():
-        count = runs.get(mark, 0)
-        if count > (1 if acts else 2):
-            duplicates += 1
-            record.blame(f"{mark}: ran {count} times{' though it acts' if acts else ''}")
-        if not count and mark in record.answered:
-            record.blame(f"{mark}: answered, and never ran")
+    for worker, flags in enumerate(record.flags):
+        for number, flag in enumerate(flags):
+            mark = make_mark(worker, number)
+            count = runs.get(mark, 0)
+            if count > (1 if flag & ACTS else 2):
+                duplicates += 1
+                record.blame(f"{mark}: ran {count} times{' though it acts' * (flag & ACTS)}")
+            if not count and flag & ANSWERED:
+                record.blame(f"{mark}: answered, and never ran")
     return duplicates
 
 
@@ -237,7 +246,7 @@ def soak(seconds: float, *, every: float, seed: int) -> dict[str, Any]:
     duplicates = judge_runs(record, told["runs"])
     return {
         "seconds": seconds,
-        "turns": len(record.begun),
+        "turns": sum(map(len, record.flags)),
         "outcomes": dict(record.outcomes),
         "transports": dict(record.transports),
         "replayed": record.replayed,

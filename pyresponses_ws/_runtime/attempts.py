@@ -155,8 +155,10 @@ class Attempts:
                 return Unsent(exc.close)
             self._note_sent(len(payload), unsent=0, is_head=True)
             return Lost.by(exc.close, is_provoked=True)
-        unsent = link.transport.unsent_bytes() or 0
-        self._note_sent(len(payload), unsent=unsent, is_head=link.is_head(mailbox))
+        # A lane may have moved to another link meanwhile.
+        used = self._claim.link or link
+        unsent = used.transport.unsent_bytes() or 0
+        self._note_sent(len(payload), unsent=unsent, is_head=used.is_head(mailbox))
         return None
 
     def _note_sent(self, size: int, *, unsent: int, is_head: bool) -> None:

@@ -37,7 +37,8 @@ class Claim:
     @property
     def is_answered(self) -> bool:
         """What ends the turn has arrived, whether or not anybody has read it yet. Any thread."""
-        link, mailbox, exchange = self.link, self.mailbox, self.exchange
+        # In this order: ``renew`` may come in between, and an old mailbox runs on no new link.
+        mailbox, link, exchange = self.mailbox, self.link, self.exchange
         if self.is_over or link is None or exchange is not None:
             return self.is_over
         return not link.is_running(mailbox)
@@ -77,6 +78,11 @@ class Claim:
         try:
             if self.exchange is not None:
                 self.exchange.leave()
+        except BaseException:
+            # Interrupted half-way: done again before the next turn.
+            if self.exchange is not None:
+                self._links.bury(self.exchange)
+            raise
         finally:
             # Whatever interrupts: nobody must wait for a turn that is over.
             self.over.open()
@@ -104,5 +110,7 @@ class Claim:
             self.exchange.call.abort()
             self.exchange.call.dispose()
             self._links.bury(self.exchange)
+            # Whoever closes the client need not wait for it.
+            self.over.open()
         if self.link is not None:
             self._links.keeper.drop(self.link, self.mailbox)

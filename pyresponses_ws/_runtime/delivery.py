@@ -363,7 +363,10 @@ class Delivery:
         if isinstance(exc, TurnFacts):
             elapsed = self._clock.now() - self._timers.started_at
             add_facts(exc, self.turn, self.report, close if is_told else None, elapsed=elapsed)
-            if route.websocket_error is not None and not isinstance(exc, TurnCancelledError):
+            is_told_already = exc.__cause__ is route.websocket_error
+            if route.websocket_error is not None and not (
+                is_told_already or isinstance(exc, TurnCancelledError)
+            ):
                 _put_below(route.websocket_error, exc.__cause__)
                 exc.__cause__ = route.websocket_error
 

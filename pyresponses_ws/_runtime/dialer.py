@@ -143,7 +143,10 @@ class Dialer:
         run_with_deadline = self.threads.run_with_deadline
         # Ctrl-C in the middle of an import can leave locks of Python's held for ever, and signals
         # come to the main thread only; so another one imports.
-        make_pool = run_with_deadline(_import_http, IMPORT_TIMEOUT)
+        try:
+            make_pool = run_with_deadline(_import_http, IMPORT_TIMEOUT)
+        except TimeoutError as exc:
+            raise ConnectError(f"requests was not imported in {IMPORT_TIMEOUT:g} s") from exc
         return make_pool(run_with_deadline=run_with_deadline)
 
     def _make_transport(self) -> Transport:

@@ -9,6 +9,7 @@ from pyresponses_ws import codec
 from pyresponses_ws._protocol.kinds import ERROR_TYPES, TERMINAL_TYPES
 from pyresponses_ws._protocol.sse import SSEParser
 from pyresponses_ws._runtime.api_call import APICall
+from pyresponses_ws._runtime.exchange import is_flood
 from pyresponses_ws._transport.base import HTTPCall
 from pyresponses_ws.errors import ConnectionLostError, ProtocolError
 from pyresponses_ws.events import Event
@@ -25,6 +26,8 @@ class EventFeed:
         self._http: HTTPCall | None = None
         self._parser = SSEParser()
         self._events: deque[Event] = deque()
+        # Reads since the last one that brought an event.
+        self._vain_reads = 0
         # Met behind events that had to be handed over first.
         self._fault: ProtocolError | None = None
         #: Nothing more comes: the terminal event was handed over, or ``close`` was called.
@@ -88,8 +91,8 @@ class EventFeed:
             self._fault = exc
         if events:
             self._call.watch.note_heard()
-        else:
-            # Comments alone would keep the call from asking.
+        self._vain_reads = 0 if events else self._vain_reads + 1
+        if self._vain_reads and is_flood(self._vain_reads):
             self._call.watch.check()
         self._events.extend(events)
 

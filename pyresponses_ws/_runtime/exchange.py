@@ -18,7 +18,7 @@ from pyresponses_ws._runtime.mailbox import Batch, Letter, Lost, count_bytes
 from pyresponses_ws._runtime.tally import Tally
 from pyresponses_ws._transport.base import Check, Close, Endpoint, HTTPCall
 from pyresponses_ws._transport.refusal import BODY_LIMIT, error_frame, redact_body
-from pyresponses_ws.errors import ConnectionLostError, ProtocolError
+from pyresponses_ws.errors import ConnectionLostError, ProtocolError, ResponsesWSError
 from pyresponses_ws.events import Event
 
 EVENT_STREAM = "text/event-stream"
@@ -34,6 +34,10 @@ _TERMINALS = {
 #: Seconds for which an ``error`` event waits for the failed response that may follow it. Both are
 #: written at once, and most servers end the stream after them.
 PAIR_WAIT = 0.5
+
+
+#: Reads without an event, of up to 64 KiB each, that follow each other without a pause.
+FLOOD_READS = 256
 
 
 class OverdueError(Exception):
@@ -77,11 +81,14 @@ class Exchange:
     def receive(self) -> Letter:
         """Wait for the next events, or the loss of the connection. Raises what the check raises."""
         try:
+            reads = 0
             while True:
                 if batch := self._receive_some():
                     return batch
-                self._check()
-        except Exception as exc:
+                reads += 1
+                if is_flood(reads):
+                    self._check()
+        except (OverdueError, ResponsesWSError) as exc:
             # Whatever ends the wait: an error that came is what there is to tell.
             if held := self._route(self._pairs.take_held()):
                 return Batch(held, 0)
@@ -163,11 +170,22 @@ class Exchange:
         return error_frame(self.call.status, self.call.headers, body, self._endpoint)
 
 
+def is_flood(reads: int) -> bool:
+    """Whether so many reads have brought nothing that the timers must be looked at in between.
+
+    A call looks at them itself while nothing comes. Not after each read: whoever comes late must
+    find what came in time, and a large event comes in many.
+    """
+    return reads % FLOOD_READS == 0
+
+
 def read_body(call: HTTPCall, check: Check) -> bytes:
     """Read an answer to its end; of a refusal only so much as can matter."""
-    pieces, size = [], 0
+    pieces: list[bytes] = []
+    size = 0
     while data := call.read():
-        check()
+        if pieces and is_flood(len(pieces)):
+            check()
         pieces.append(data)
         size += len(data)
         if call.status >= 300 and size > BODY_LIMIT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 from pyresponses_ws._protocol.recovery import Action
@@ -24,8 +25,8 @@ class LaneSource(LinkSource):
         super().__init__(session.dialer)
         self._session = session
         self._lane = lane
-        # Told of the link; the turn's own, set by ``lease``.
-        self._on_link: Callable[[Link], None] = lambda link: None
+        # Told of the link. Set by ``lease``; weak, as it is the claim's, which holds this.
+        self._on_link: weakref.WeakMethod[Callable[[Link], None]] | None = None
 
     @property
     def remedies(self) -> frozenset[Action]:
@@ -50,7 +51,7 @@ class LaneSource(LinkSource):
         on_link: Callable[[Link], None],
     ) -> bool:
         """Take the current link, whichever that is. Raises ClosedError when none is open."""
-        self._on_link = on_link
+        self._on_link = weakref.WeakMethod(on_link)
         on_link(self._session.current_link())
         return True
 
@@ -62,7 +63,8 @@ class LaneSource(LinkSource):
             # It was swapped for another since it was leased.
             if (current := self._session.current_link()) is link:
                 raise
-            self._on_link(current)
+            if self._on_link is not None and (on_link := self._on_link()) is not None:
+                on_link(current)
             self._send(current, mailbox, payload, timeout)
 
     def _send(self, link: Link, mailbox: Mailbox, payload: bytes, timeout: float | None) -> None:

@@ -328,18 +328,21 @@ class Session:
         if not old.retire_if_quiet():
             return False
         with self._lock:
-            is_current = self._links == [old] and self._spares == [new]
-            if is_current:
+            is_ours = self._links == [old]
+            is_swapped = is_ours and self._spares == [new]
+            if is_swapped:
                 self._links[:], self._rotation = [new], None
                 self._spares.clear()
                 # What the server remembered for the old link alone is gone.
                 self._latest.lose_link()
                 self._last_close = CloseInfo(code=ROTATED.code, reason="Rotated", retryable=True)
-        if is_current:
+        if is_ours:
+            # First, as nobody else knows the link any more; without another it counts as lost.
+            self.dialer.keeper.say_goodbye(old, ROTATED)
+        if is_swapped:
             self.dialer.note_rotation(old, new)
             self.listeners.tell("close", self._last_close)
             self.listeners.tell("open", new.report())
-        self.dialer.keeper.say_goodbye(old, ROTATED)
         return True
 
     def _cut_spares(self) -> None:

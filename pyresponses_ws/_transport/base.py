@@ -52,9 +52,14 @@ def drop_frames(error: BaseException) -> None:
     In such a circle a stream that is dropped stays until Python looks for circles.
     """
     met: BaseException | None = error
-    while met is not None:
+    seen: set[int] = set()
+    while met is not None and id(met) not in seen:
+        seen.add(id(met))
         met.__traceback__ = None
-        met = met.__cause__ or met.__context__
+        if met.__context__ is not met.__cause__:
+            # What the caller was handling is the caller's: it is let go of, and not changed.
+            met.__context__ = None
+        met = met.__cause__
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ class FalseEnds:
         self._in_a_row = 0
 
     def is_false(self, sock: socket.socket, error: OSError | None = None) -> bool:
-        """Tell whether to try again after an end, or after an error of a send. Never waits."""
+        """Tell whether to try again after an end, or after an error of a send."""
         if type(sock) is not ssl.SSLSocket or not _may_be_false(error):
             return False
         self._in_a_row += 1
@@ -46,5 +46,8 @@ def _is_at_end(sock: socket.socket) -> bool:
             if not selector.select(0):
                 return False
         return not socket.socket.recv(sock, 1, socket.MSG_PEEK)
+    except (TimeoutError, BlockingIOError):
+        # The other thread took it, so there was something.
+        return False
     except (OSError, ValueError):  # ValueError: closed already
         return True

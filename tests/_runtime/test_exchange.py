@@ -373,6 +373,30 @@ def test_an_error_that_has_come_is_told_though_the_callers_patience_ends() -> No
         assert caught.value.code == "insufficient_quota"
 
 
+def test_a_foreign_exception_comes_out_though_an_error_was_held_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A task's time limit, raised in the middle of a wait, is nobody's to swallow."""
+
+    class SoftTimeLimitExceeded(Exception):
+        pass
+
+    with rig(http=[Reply.of(*HALF_A_PAIR, is_open=True)], **HTTP) as made:
+        stream = made.client.stream(model="m", input="a")
+        assert next(stream).type == "response.created"
+        call = made.http.calls[0]
+        read, limits = call.read, [SoftTimeLimitExceeded()]
+
+        def interrupted() -> bytes:
+            if stream._delivery.claim.exchange._pairs.held is not None:  # type: ignore[union-attr]
+                raise limits.pop()
+            return read()
+
+        monkeypatch.setattr(call, "read", interrupted)
+        with pytest.raises(SoftTimeLimitExceeded):
+            list(stream)
+
+
 def test_a_cancelled_turn_is_cancelled_though_an_error_was_held_back() -> None:
     """Whoever cancels is not told of anything else."""
     with rig(http=[Reply.of(*HALF_A_PAIR, is_open=True)], **HTTP) as made:

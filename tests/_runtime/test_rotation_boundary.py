@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
-from pyresponses_ws.config import Timeouts
+from pyresponses_ws.config import Hooks, Timeouts
+from pyresponses_ws.report import RotateReport
 from tests._runtime.rig import completed, created, echo, rig, turn
 from tests._runtime.test_rotation import (
     AGEING,
@@ -98,3 +102,37 @@ def test_a_link_that_ends_while_it_is_looked_at_leaves_nothing() -> None:
         made.transport.wait_until_disposed()
         made.client._pool.link_ageing(link)
         assert made.client._pool._rotations == {}
+
+
+def test_ctrl_c_in_the_hook_of_a_swap_leaves_no_link_behind() -> None:
+    """The old link has had its goodbye by then; it is the sender's thread that meets the hook."""
+    interrupts = [KeyboardInterrupt()]
+
+    def on_rotate(report: RotateReport) -> None:
+        raise interrupts.pop()
+
+    hooks = Hooks(on_rotate=on_rotate)
+    with rig(None, None, hooks=hooks, **AGEING) as made, connect(made) as connection:
+        connection.send(COMMAND)
+        replace(made)
+        retire(made)
+        wait_for(lambda: connection._session._rotation._is_due, "the time of the swap")  # type: ignore[union-attr]
+        made.transport.feed(created("resp_x"), completed("resp_x"))
+        made.transport.settle()
+        with pytest.raises(KeyboardInterrupt):
+            connection.send(COMMAND)
+        wait_for(lambda: made.transport.closes, "the close frame")
+
+
+def test_a_connection_that_warmed_up_goes_with_its_last_reference() -> None:
+    """Nothing of the turn holds it in a circle."""
+    with rig(lambda command: turn(response_id="resp_w")) as made:
+        connection = made.client.connect()
+        connection.warm_up(model="m")
+        gc.disable()
+        try:
+            gone = weakref.ref(connection._session)
+            del connection
+            assert gone() is None
+        finally:
+            gc.enable()

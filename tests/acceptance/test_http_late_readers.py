@@ -85,6 +85,28 @@ def test_who_pauses_finds_what_came_meanwhile(start: Opener, begun: int, timer: 
 
 
 @pytest.mark.usefixtures("_always_due")
+def test_who_pauses_finds_an_event_of_many_reads() -> None:
+    """None of them brings an event before the last does."""
+    clock, go_on, text = ManualClock(), threading.Event(), "late " * 60_000
+    events = [chunk(sse(event)) for event in (created(), delta(text), completed(text))]
+
+    def script(peer: Peer) -> None:
+        read_request(peer)
+        peer.send(CHUNKED, events[0])
+        assert go_on.wait(10)
+        peer.send(*events[1:], LAST)
+
+    options: dict[str, Any] = {"clock": clock, "timeouts": Timeouts(silence=LIMIT)}
+    with serving(script, transport="http", **options) as (client, _):
+        stream = run(client)
+        next(stream)
+        go_on.set()
+        wait_for_bytes(client)
+        clock.advance(PAUSE)
+        assert stream.get_final_response().output_text == text  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("_always_due")
 @pytest.mark.parametrize("start", [run, follow])
 def test_who_pauses_and_finds_nothing_is_told(start: Opener) -> None:
     """The server had its time."""
