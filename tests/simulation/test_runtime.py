@@ -8,13 +8,15 @@ import sys
 
 import pytest
 
+from tests.simulation import seeds
 from tests.simulation.runtime import Run
 
-#: Together 5,000 turns and more: those who are refused leave early.
-SEEDS, TURNS = 120, 50
+#: Together 5,000 turns and more, as those who are refused leave early; the plain tests run the
+#: first fifth of them.
+SEEDS, PLAIN, TURNS = 120, 24, 50
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("seed", seeds(SEEDS, PLAIN))
 def test_the_runtime_keeps_its_promises(seed: int) -> None:
     """One ending a turn, no reply shifted, nothing shown or run twice, no timer outlived.
 
