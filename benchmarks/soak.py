@@ -54,6 +54,8 @@ TIMEOUTS = Timeouts(
 GRACE = 1.0
 #: Part of the run after which memory is looked at for the first time: caches are full by then.
 WARM = 0.25
+#: Seconds that threads have to end after the clients are closed.
+SETTLING = 6.0
 #: Growth of memory between that and the end that counts as flat, in MB: what the allocator keeps.
 FLAT_MB = 8.0
 
@@ -200,6 +202,18 @@ def vitals() -> dict[str, float]:
     }
 
 
+def settle(threads: float) -> list[str]:
+    """Give threads that are ending their time; return the names of those that stay.
+
+    A closed link's reader lets go of its socket a moment after ``close`` has heard of its end.
+    """
+    ends_at = time.monotonic() + SETTLING
+    while threading.active_count() > threads and time.monotonic() < ends_at:
+        time.sleep(0.05)
+    own = threading.current_thread()
+    return [each.name for each in threading.enumerate() if each is not own]
+
+
 def judge_runs(record: Record, runs: dict[str, int]) -> int:
     """Count the requests that ran more often than they may; an answered one ran at all."""
     duplicates = 0
@@ -241,6 +255,7 @@ def soak(seconds: float, *, every: float, seed: int) -> dict[str, Any]:
     stats = [client.stats() for client in clients]
     for client in clients:
         client.close()
+    left = settle(before["threads"])
     after, told = vitals(), server.ask("report")
     server.stop()
     duplicates = judge_runs(record, told["runs"])
@@ -258,6 +273,7 @@ def soak(seconds: float, *, every: float, seed: int) -> dict[str, Any]:
         "before": before,
         "warm": warm,
         "after": after,
+        "threads_left": left,
         "is_flat": after["threads"] <= before["threads"]
         and after["descriptors"] <= before["descriptors"] + 2
         and after["rss_mb"] - warm["rss_mb"] < FLAT_MB,
