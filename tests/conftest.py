@@ -22,8 +22,8 @@ _ROOT = str(Path(__file__).resolve().parent.parent)
 os.environ["PYTHONPATH"] = os.pathsep.join([_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 # The first text that is drawn in a fresh checkout has hypothesis build its table of Unicode, which
-# takes two seconds under coverage: too slow for its own health check, and no fault of a test. Nor is
-# a first import, or a busy machine: no test here is about how long an example takes.
+# takes two seconds under coverage: too slow for its own health check, and no fault of a test. Nor
+# is a first import, or a busy machine: no test here is about how long an example takes.
 hypothesis.settings.register_profile(
     "fresh checkout", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
