@@ -12,7 +12,6 @@ import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -23,6 +22,7 @@ from pyresponses_ws._runtime.api_request import APIRequest
 from pyresponses_ws._runtime.claim import Claim
 from pyresponses_ws._runtime.clock import Clock, Empty
 from pyresponses_ws._runtime.exchange import Exchange, read_body
+from pyresponses_ws._runtime.flood import Flood
 from pyresponses_ws._runtime.hook import call_hook
 from pyresponses_ws._runtime.pool import Pool
 from pyresponses_ws._transport.base import Endpoint, HTTPCall, HTTPRequest
@@ -104,6 +104,10 @@ class Watch:
     def _is_over(self, limit: float | None, since: float | None) -> bool:
         return limit is not None and since is not None and self._clock.now() - since >= limit
 
+    def flood(self) -> Flood:
+        """Begin to count what one wait reads in vain."""
+        return Flood(self._clock, self.check)
+
     def note_sent(self) -> None:
         """The request is out."""
         self._sent_at = self._clock.now()
@@ -162,7 +166,7 @@ class APICall:
         TurnTimeoutError, and TurnCancelledError when the client is closed.
         """
         try:
-            return self.run(partial(read_body, check=self.watch.check))
+            return self.run(self._read_whole)
         finally:
             self.finish()
 
@@ -206,6 +210,9 @@ class APICall:
         self._log(call.status)
         return _Failure(to_error(details), "overloaded", details)
 
+    def _read_whole(self, call: HTTPCall) -> bytes:
+        return read_body(call, self.watch.flood())
+
     def _is_done_before(self, status: int) -> bool:
         """What an attempt whose answer was lost has deleted is not there any more."""
         return self._request.method == "DELETE" and status == 404 and self._may_have_run
@@ -227,7 +234,7 @@ class APICall:
             connect_timeout=min(self._connect_left, self._left()),
             send_timeout=self._timeouts.send,
         )
-        self.claim.take_exchange(Exchange(call, endpoint, dialer.tally, self.watch.check))
+        self.claim.take_exchange(Exchange(call, endpoint, dialer.tally, self.watch.flood))
         dialer.tally.http_began(call, is_first=False, is_fallback=False)
         try:
             call.send(on_sent=self.watch.note_sent)
@@ -242,7 +249,7 @@ class APICall:
 
     def _read_refusal(self, call: HTTPCall) -> ErrorDetails:
         assert self._told is not None, "only what was sent is refused"
-        body = read_body(call, self.watch.check)
+        body = self._read_whole(call)
         return normalize_error(error_frame(call.status, call.headers, body, self._told))
 
     def _unreachable(self, *, is_passing: bool) -> ErrorDetails | None:

@@ -12,11 +12,13 @@ import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from pyresponses_ws._protocol.timers import TurnTimers
 from pyresponses_ws._runtime.claim import Claim
 from pyresponses_ws._runtime.clock import Empty
 from pyresponses_ws._runtime.exchange import EVENT_STREAM, Exchange, OverdueError
+from pyresponses_ws._runtime.flood import Flood
 from pyresponses_ws._runtime.link import Link
 from pyresponses_ws._runtime.mailbox import Batch, Letter, Lost
 from pyresponses_ws._runtime.request import TurnRequest
@@ -220,7 +222,7 @@ class Attempts:
             connect_timeout=self._connect_timeout(self._clock.now()),
             send_timeout=self._timeouts.send,
         )
-        exchange = Exchange(call, endpoint, tally, post.check)
+        exchange = Exchange(call, endpoint, tally, partial(Flood, self._clock, post.check))
         # First, so that whatever interrupts this is cleaned up after.
         self._claim.take_exchange(exchange)
         if self._links.is_over:

@@ -9,7 +9,7 @@ from pyresponses_ws import codec
 from pyresponses_ws._protocol.kinds import ERROR_TYPES, TERMINAL_TYPES
 from pyresponses_ws._protocol.sse import SSEParser
 from pyresponses_ws._runtime.api_call import APICall
-from pyresponses_ws._runtime.exchange import is_flood
+from pyresponses_ws._runtime.flood import Flood
 from pyresponses_ws._transport.base import HTTPCall
 from pyresponses_ws.errors import ConnectionLostError, ProtocolError
 from pyresponses_ws.events import Event
@@ -26,8 +26,6 @@ class EventFeed:
         self._http: HTTPCall | None = None
         self._parser = SSEParser()
         self._events: deque[Event] = deque()
-        # Reads since the last one that brought an event.
-        self._vain_reads = 0
         # Met behind events that had to be handed over first.
         self._fault: ProtocolError | None = None
         #: Nothing more comes: the terminal event was handed over, or ``close`` was called.
@@ -48,8 +46,9 @@ class EventFeed:
     def next_event(self) -> Event:
         """Wait for the next event. Raises ProtocolError, and what ``APICall.fetch`` does."""
         try:
+            flood = self._call.watch.flood()
             while not self._events:
-                self._receive()
+                self._receive(flood)
         except BaseException:
             self.close()
             raise
@@ -69,7 +68,7 @@ class EventFeed:
         self._finalizer.detach()
         self._call.finish()
 
-    def _receive(self) -> None:
+    def _receive(self, flood: Flood) -> None:
         if self._fault is not None:
             raise self._fault
         assert self._http is not None, "open() comes first"
@@ -91,9 +90,8 @@ class EventFeed:
             self._fault = exc
         if events:
             self._call.watch.note_heard()
-        self._vain_reads = 0 if events else self._vain_reads + 1
-        if self._vain_reads and is_flood(self._vain_reads):
-            self._call.watch.check()
+        else:
+            flood.note_read()
         self._events.extend(events)
 
 

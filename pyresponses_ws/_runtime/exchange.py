@@ -14,9 +14,10 @@ from pyresponses_ws import codec
 from pyresponses_ws._protocol.failure_pair import FailurePairs
 from pyresponses_ws._protocol.lanes import Lanes
 from pyresponses_ws._protocol.sse import SSEParser
+from pyresponses_ws._runtime.flood import Flood
 from pyresponses_ws._runtime.mailbox import Batch, Letter, Lost, count_bytes
 from pyresponses_ws._runtime.tally import Tally
-from pyresponses_ws._transport.base import Check, Close, Endpoint, HTTPCall
+from pyresponses_ws._transport.base import Close, Endpoint, HTTPCall
 from pyresponses_ws._transport.refusal import BODY_LIMIT, error_frame, redact_body
 from pyresponses_ws.errors import ConnectionLostError, ProtocolError, ResponsesWSError
 from pyresponses_ws.events import Event
@@ -36,10 +37,6 @@ _TERMINALS = {
 PAIR_WAIT = 0.5
 
 
-#: Reads without an event, of up to 64 KiB each, that follow each other without a pause.
-FLOOD_READS = 256
-
-
 class OverdueError(Exception):
     """What was waited for did not come in time; raised by the check of a call, and met here."""
 
@@ -47,11 +44,12 @@ class OverdueError(Exception):
 class Exchange:
     """Sends one request and reads its answer. One thread; ``abort`` is for any."""
 
-    def __init__(self, call: HTTPCall, endpoint: Endpoint, tally: Tally, check: Check) -> None:
+    def __init__(
+        self, call: HTTPCall, endpoint: Endpoint, tally: Tally, make_flood: Callable[[], Flood]
+    ) -> None:
         #: What is on the wire.
         self.call = call
-        # The call asks it while it waits; asked here after bytes that brought no event.
-        self._check = check
+        self._make_flood = make_flood
         self._endpoint = endpoint
         self._tally = tally
         self._has_left = False
@@ -81,13 +79,11 @@ class Exchange:
     def receive(self) -> Letter:
         """Wait for the next events, or the loss of the connection. Raises what the check raises."""
         try:
-            reads = 0
+            flood = self._make_flood()
             while True:
                 if batch := self._receive_some():
                     return batch
-                reads += 1
-                if is_flood(reads):
-                    self._check()
+                flood.note_read()
         except (OverdueError, ResponsesWSError) as exc:
             # Whatever ends the wait: an error that came is what there is to tell.
             if held := self._route(self._pairs.take_held()):
@@ -159,7 +155,7 @@ class Exchange:
         if self._is_read:
             raise _cut_short()
         self._is_read = True
-        body = read_body(self.call, self._check)
+        body = read_body(self.call, self._make_flood())
         shown = redact_body(body, self._endpoint)
         event = codec.parse_event(
             _decode_whole(body, shown) if self._is_good else self._refusal(body)
@@ -170,22 +166,12 @@ class Exchange:
         return error_frame(self.call.status, self.call.headers, body, self._endpoint)
 
 
-def is_flood(reads: int) -> bool:
-    """Whether so many reads have brought nothing that the timers must be looked at in between.
-
-    A call looks at them itself while nothing comes. Not after each read: whoever comes late must
-    find what came in time, and a large event comes in many.
-    """
-    return reads % FLOOD_READS == 0
-
-
-def read_body(call: HTTPCall, check: Check) -> bytes:
+def read_body(call: HTTPCall, flood: Flood) -> bytes:
     """Read an answer to its end; of a refusal only so much as can matter."""
     pieces: list[bytes] = []
     size = 0
     while data := call.read():
-        if pieces and is_flood(len(pieces)):
-            check()
+        flood.note_read()
         pieces.append(data)
         size += len(data)
         if call.status >= 300 and size > BODY_LIMIT:

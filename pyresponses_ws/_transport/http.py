@@ -202,6 +202,7 @@ class RequestsCall:
             raise
 
     def _read(self, wire: Wire, body: Body) -> bytes:
+        began = time.monotonic()
         while not body.is_complete:
             data = wire.receive()
             if not data:
@@ -215,7 +216,7 @@ class RequestsCall:
             if content:
                 return content
             # Bytes that hold nothing must not keep the timers from being looked at.
-            wire.check_if_due()
+            began = wire.check_since(began)
         return b""
 
     def unsent_bytes(self) -> int | None:

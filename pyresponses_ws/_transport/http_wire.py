@@ -147,7 +147,7 @@ class Wire:
                 return head
 
     def _receive_one_head(self) -> bytes:
-        received, position = self._received, 0
+        received, position, began = self._received, 0, time.monotonic()
         while True:
             if not received.startswith(_HTTP[: len(received)]):
                 raise lost("the answer is not HTTP")
@@ -159,7 +159,7 @@ class Wire:
             if not (data := self._receive_more()):
                 raise lost(self.cut or "the peer ended it before the answer")
             received += data
-            self.check_if_due()
+            began = self.check_since(began)
         head = bytes(received[: end.end()])
         del received[: end.end()]
         return head
@@ -188,6 +188,7 @@ class Wire:
             if not data and self._owner.is_aborted:
                 raise lost(self._end_or(""))
             self._owner.bytes_received += len(data)
+            self._checked_at = time.monotonic()
             return data
 
     def _receive_now(self) -> bytes:
@@ -203,6 +204,13 @@ class Wire:
 
     def _end_or(self, reason: str) -> str:
         return "aborted" if self._owner.is_aborted else reason
+
+    def check_since(self, began: float) -> float:
+        """Ask the check if reads have brought nothing whole for a while; returns the new start."""
+        if time.monotonic() - began < WAIT:
+            return began
+        self._run_check()
+        return time.monotonic()
 
     def check_if_due(self) -> None:
         """Ask the check unless that was done a moment ago."""

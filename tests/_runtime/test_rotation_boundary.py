@@ -32,6 +32,7 @@ def test_turns_without_a_pause_between_them_are_rotated_too() -> None:
         connection.send(COMMAND)
         replace(made)
         retire(made)
+        wait_for(lambda: connection._session._rotation._is_due, "the time of the swap")  # type: ignore[union-attr]
         made.transport.feed(created("resp_x"), completed("resp_x"))
         assert [next(connection).type for _ in range(2)][1] == "response.completed"
         connection.send(COMMAND)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import array
 import contextlib
+import fcntl
 import itertools
 import select
+import socket
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,6 +24,7 @@ from tests.acceptance.test_http_turns import ends_within
 from tests.support.answers import completed, created, delta, error
 from tests.support.http_answers import Script, serving
 from tests.support.raw_server import Peer
+from tests.support.responses_peer import wait_for
 from tests.support.scripted_http import sse
 
 #: Seconds of a timer of the turn on the test's clock, and a pause that is longer.
@@ -58,6 +63,13 @@ def _always_due(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_wire, "WAIT", 1e-6)
 
 
+def bytes_in(sock: socket.socket) -> int:
+    """Count what waits in the kernel to be read."""
+    held = array.array("i", [0])
+    fcntl.ioctl(sock.fileno(), termios.FIONREAD, held)
+    return held[0]
+
+
 def wait_for_bytes(client: ResponsesClient) -> None:
     """Block until the one call that runs has something to read."""
     (claim,) = client._pool._claims
@@ -85,9 +97,9 @@ def test_who_pauses_finds_what_came_meanwhile(start: Opener, begun: int, timer: 
 
 
 @pytest.mark.usefixtures("_always_due")
-def test_who_pauses_finds_an_event_of_many_reads() -> None:
+def test_who_pauses_finds_an_event_of_many_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """None of them brings an event before the last does."""
-    clock, go_on, text = ManualClock(), threading.Event(), "late " * 60_000
+    clock, go_on, text = ManualClock(), threading.Event(), "late " * 4_000
     events = [chunk(sse(event)) for event in (created(), delta(text), completed(text))]
 
     def script(peer: Peer) -> None:
@@ -101,7 +113,11 @@ def test_who_pauses_finds_an_event_of_many_reads() -> None:
         stream = run(client)
         next(stream)
         go_on.set()
-        wait_for_bytes(client)
+        (claim,) = client._pool._claims
+        sock = claim.exchange.call._sock
+        # All of it, so that no read has to wait, and two are needed.
+        wait_for(lambda: bytes_in(sock) > len(text), "the whole event")
+        monkeypatch.setattr(http_wire, "READ_SIZE", len(text) // 2)
         clock.advance(PAUSE)
         assert stream.get_final_response().output_text == text  # type: ignore[attr-defined]
 
