@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 #: The service closes with 1009 above 16 MiB of a frame; one MiB is left for what wraps the input.
 MAX_REQUEST_BYTES = 15 * 2**20
-#: What ``ssl.SSLContext.protocol`` is where a context cannot verify a server.
-_SERVER_SIDE = ssl.PROTOCOL_TLS_SERVER
-
 TransportChoice = Literal["auto", "websocket", "http"]
 Replay = Literal["safe", "never"]
 ApiKey = str | Callable[[], str]
@@ -211,7 +208,7 @@ class ClientConfig:
             raise ConfigError("pass ssl_context, or ca_bundle and client_cert, not both")
         if not isinstance(self.ssl_context, (ssl.SSLContext, type(None))):
             raise ConfigError("ssl_context must be an ssl.SSLContext")
-        if self.ssl_context is not None and self.ssl_context.protocol is _SERVER_SIDE:
+        if self.ssl_context is not None and self.ssl_context.protocol is ssl.PROTOCOL_TLS_SERVER:
             raise ConfigError("ssl_context is for the server's side; make one for clients")
 
     def _parts(self, family: Literal["websocket", "http"]) -> SplitResult:

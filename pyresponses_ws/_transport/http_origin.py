@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, urlsplit
 
 from pyresponses_ws._transport.base import Endpoint
+from pyresponses_ws._transport.target import split_endpoint
 from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.proxies import Proxy
 
@@ -29,7 +28,9 @@ class Origin:
 
 def origin_of(endpoint: Endpoint) -> Origin:
     """Take the URL apart. Raises ConfigError, whose message repeats no part but scheme and host."""
-    url = _parse_url(endpoint.url)
+    url = split_endpoint(endpoint.url, tuple(_PORTS), "HTTP needs http or https")
+    if url.username is not None:
+        raise ConfigError(f"the URL for {url.hostname} holds a user name: pass api_key instead")
     is_secure = url.scheme == "https"
     if is_secure and endpoint.ssl_context is None:
         raise ConfigError("an https URL needs an ssl_context")
@@ -40,23 +41,3 @@ def origin_of(endpoint: Endpoint) -> Origin:
         ssl_context=endpoint.ssl_context if is_secure else None,
         proxy=endpoint.proxy,
     )
-
-
-def _parse_url(text: str) -> SplitResult:
-    try:
-        url = urlsplit(text)
-        url.port  # noqa: B018 - raises ValueError for one that is no number
-    except ValueError:
-        raise ConfigError("the URL cannot be read: check host and port of base_url") from None
-    if url.scheme not in _PORTS:
-        raise ConfigError(f"the URL has the scheme {url.scheme!r}; HTTP needs http or https")
-    if not url.hostname:
-        raise ConfigError("the URL names no host: check base_url")
-    if url.username is not None:
-        raise ConfigError(f"the URL for {url.hostname} holds a user name: pass api_key instead")
-    if not re.fullmatch(r"[!-~]+", text):
-        raise ConfigError(
-            f"the URL for {url.hostname} holds a space, a line break or a character outside"
-            " ASCII: percent-encode it"
-        )
-    return url

@@ -79,7 +79,7 @@ class Wire:
         rest = memoryview(data)
         while rest:
             rest = rest[self._send_slice(rest[:SLICE_SIZE], patience) :]
-            self.check_if_due()
+            self._check_if_due()
             if rest:
                 self._stop_if_refused()
 
@@ -212,8 +212,7 @@ class Wire:
         self._run_check()
         return time.monotonic()
 
-    def check_if_due(self) -> None:
-        """Ask the check unless that was done a moment ago."""
+    def _check_if_due(self) -> None:
         if time.monotonic() - self._checked_at >= WAIT:
             self._run_check()
 

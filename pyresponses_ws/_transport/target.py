@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
 
 from pyresponses_ws.errors import ConfigError, ConnectError
 from pyresponses_ws.proxies import Proxy
@@ -88,3 +90,25 @@ def _explain(target: Target, stage: str, exc: Exception) -> str:
         return f"{whose} {target.host!r} cannot be resolved ({exc}): check {target.source}"
     what = f"{_DOING[stage]} {target} failed: {str(exc) or type(exc).__name__}"
     return f"{what}. Check host and port of {target.source}"
+
+
+def split_endpoint(text: str, schemes: tuple[str, ...], needs: str) -> SplitResult:
+    """Take a URL apart, for both transports.
+
+    Raises ConfigError, whose message repeats no part but scheme and host.
+    """
+    try:
+        url = urlsplit(text)
+        url.port  # noqa: B018 - raises ValueError for one that is no number
+    except ValueError:
+        raise ConfigError("the URL cannot be read: check host and port of base_url") from None
+    if url.scheme not in schemes:
+        raise ConfigError(f"the URL has the scheme {url.scheme!r}; {needs}")
+    if not url.hostname:
+        raise ConfigError("the URL names no host: check base_url")
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ConfigError(
+            f"the URL for {url.hostname} holds a space, a line break or a character outside"
+            " ASCII: percent-encode it"
+        )
+    return url

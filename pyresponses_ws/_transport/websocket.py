@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import socket
 import ssl
 from collections.abc import Mapping
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 import websocket
 
@@ -26,6 +25,7 @@ from pyresponses_ws._transport.false_end import FalseEnds
 from pyresponses_ws._transport.network import Deadline, OnSocket, open_socket
 from pyresponses_ws._transport.patience import Patience
 from pyresponses_ws._transport.refusal import redact, refusal, secrets_of
+from pyresponses_ws._transport.target import split_endpoint
 from pyresponses_ws._transport.tls_stack import MakeLock, TLSStack, count_held
 from pyresponses_ws._transport.upgrade import UpgradeSocket
 from pyresponses_ws.errors import (
@@ -326,20 +326,7 @@ def _lost(reason: str) -> ConnectionLostError:
 
 def _parse_url(endpoint: Endpoint) -> SplitResult:
     """Take the URL apart. Raises ConfigError, whose message repeats no part but scheme and host."""
-    try:
-        url = urlsplit(endpoint.url)
-        url.port  # noqa: B018 - raises ValueError for one that is no number
-    except ValueError:
-        raise ConfigError("the URL cannot be read: check host and port of base_url") from None
-    if url.scheme not in ("ws", "wss"):
-        raise ConfigError(f"the URL has the scheme {url.scheme!r}; a WebSocket needs ws or wss")
-    if not url.hostname:
-        raise ConfigError("the URL names no host: check base_url")
-    if not re.fullmatch(r"[!-~]+", endpoint.url):
-        raise ConfigError(
-            f"the URL for {url.hostname} holds a space, a line break or a character outside"
-            " ASCII: percent-encode it"
-        )
+    url = split_endpoint(endpoint.url, ("ws", "wss"), "a WebSocket needs ws or wss")
     if url.scheme == "wss" and endpoint.ssl_context is None:
         raise ConfigError("a wss URL needs an ssl_context")
     return url
