@@ -37,13 +37,15 @@ class RefusalDelta:
 class CallDelta:
     """A piece of a tool call; one with a ``name`` opens a new call.
 
-    ``text`` is a piece of the arguments, or of the input of a custom tool.
+    ``text`` is a piece of the arguments, or of the input of a custom tool. A call without a
+    ``call_id`` gets one.
     """
 
     text: str = ""
     name: str | None = None
     kind: Literal["function", "custom"] = "function"
     namespace: str | None = None
+    call_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,25 @@ class ItemDelta:
 
 
 @dataclass(frozen=True)
+class AnnotationDelta:
+    """An annotation of the text that came last: a citation of a URL or a file."""
+
+    annotation: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DetailDelta:
+    """Further fields of the open item, told when it is done: ``phase``, ``encrypted_content``."""
+
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StartDelta:
+    """The engine takes the turn, so ``response.created`` goes out; see ``Vetter``."""
+
+
+@dataclass(frozen=True)
 class FrameDelta:
     """Something to send just as it is, whatever the protocol says; for faults."""
 
@@ -91,9 +112,19 @@ class CloseDelta:
 
 
 #: What a response is made of.
-Content = TextDelta | ReasoningDelta | RefusalDelta | CallDelta | ItemDelta | UsageDelta | CutDelta
+Content = (
+    TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | CallDelta
+    | ItemDelta
+    | AnnotationDelta
+    | DetailDelta
+    | UsageDelta
+    | CutDelta
+)
 
-Delta = Content | FrameDelta | CloseDelta
+Delta = Content | StartDelta | FrameDelta | CloseDelta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +212,7 @@ class Engine(Protocol):
     """Makes answers. One engine serves every turn, each on a thread of its own."""
 
     def models(self) -> Sequence[str]:
-        """Names for ``GET /v1/models``; an engine may accept others too."""
+        """Names for ``GET /v1/models``; an engine may accept others too. May block."""
 
     def run(self, request: EngineRequest, cancel: CancelToken) -> Generator[Delta, None, None]:
         """Yield the deltas of one turn; look at ``cancel`` between them.
@@ -197,3 +228,23 @@ class Director(Protocol):
 
     def direct(self, request: EngineRequest) -> Direction:
         """Decide, once a turn and before it starts; called on the loop, so it must not block."""
+
+
+@runtime_checkable
+class Vetter(Protocol):
+    """An engine that looks at a request, on the thread of its turn, before it takes it.
+
+    Its ``run`` yields a ``StartDelta`` before anything else. An ``APIError`` ahead of that refuses
+    the turn, with its status, and no response was ever created; one behind it fails the response.
+    """
+
+    #: True; what it says is that ``run`` keeps the promise above.
+    vets: Literal[True]
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """An engine that holds something: connections, memory."""
+
+    def close(self) -> None:
+        """Let go of it; called once, when the server has ended and no turn runs."""
