@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -24,7 +25,7 @@ from pyresponses_ws.server.core.rate import RateLimiter
 from pyresponses_ws.server.core.service import Service
 from pyresponses_ws.server.core.session import Session
 from pyresponses_ws.server.creates import Creates
-from pyresponses_ws.server.engines.base import Director, Engine
+from pyresponses_ws.server.engines.base import Director, Engine, Vetter
 from pyresponses_ws.server.exchange import reply_error, reply_json
 from pyresponses_ws.server.gate import KeyGate, SourceGate
 from pyresponses_ws.server.peer import Peer
@@ -41,6 +42,7 @@ class ServerApp:
         self._service = Service(
             rng=random.Random(),
             director=self.room if isinstance(engine, Director) else None,
+            vets=isinstance(engine, Vetter),
             rates=RateLimiter(config.requests_per_second),
         )
         self._created = int(time.time())
@@ -72,9 +74,10 @@ class ServerApp:
 
     async def list_models(self, request: Request) -> Response:
         """Answer ``GET /v1/models``."""
+        names = await run_in_threadpool(self.room.engine.models)
         models = [
             {"id": name, "object": "model", "created": self._created, "owned_by": "pyresponses-ws"}
-            for name in self.room.engine.models()
+            for name in names
         ]
         return reply_json({"object": "list", "data": models})
 

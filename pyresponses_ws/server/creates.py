@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -58,26 +58,31 @@ class Creates:
     async def _reply_turn(self, turn: Turn, request: Request) -> Response:
         events = self._run(turn)
         if turn.request.is_streamed:
-            return EventStream(events)
+            return await _reply_stream(events, request)
         try:
             is_finished = await run_unless_left(_drain(events), request.receive)
         except ConnectionCut:
             return Cut()
-        # 499 is for the log: nobody reads it.
-        return reply_json(turn.response) if is_finished else Response(status_code=499)
+        return reply_json(turn.response) if is_finished else _left()
 
     def _open_turn(self, request: CreateRequest, owner: str) -> Turn:
         now = time.time()
         parent = self._service.find_parent(request, owner, now)
         return self._service.open_turn(request, owner=owner, parent=parent, now=now)
 
-    async def _run(self, turn: Turn) -> AsyncIterator[list[Event]]:
-        """Yield the events of a turn in the batches in which they come. Raises ConnectionCut."""
+    async def _run(self, turn: Turn) -> AsyncGenerator[list[Event], None]:
+        """Yield the events of a turn in the batches in which they come.
+
+        Raises ConnectionCut, and ahead of the first batch the APIError that refuses the turn.
+        """
         self._running += 1
         try:
-            yield turn.start()
+            if not turn.is_vetted:
+                yield turn.start()
             async with self._room.run(turn.engine_request) as pump:
                 while not turn.is_cut and (deltas := await pump.take()):
+                    if not turn.has_started:
+                        yield turn.start()
                     events, ending = _add(turn, deltas)
                     yield events
                     if isinstance(ending, ConnectionCut):
@@ -93,8 +98,11 @@ class Creates:
         """Return the last events; the Response is stored before the client can ask for it."""
         now = time.time()
         if pump.failure is not None:
+            if not turn.has_started:
+                raise pump.failure
             return turn.fail(pump.failure, now, with_error=True)
-        events = turn.finish(now)
+        events = [] if turn.has_started else turn.start()
+        events += turn.finish(now)
         self._service.save(turn, now)
         return events
 
@@ -125,7 +133,24 @@ def _refuse(direction: Direction | None) -> Response | None:
     return None if direction.close is None else Cut()
 
 
-async def _drain(events: AsyncIterator[list[Event]]) -> None:
-    async with contextlib.aclosing(events) as batches:  # type: ignore[type-var]
+async def _reply_stream(events: AsyncGenerator[list[Event], None], request: Request) -> Response:
+    """Answer with a stream once there is something to say: until then a turn may be refused."""
+    first: list[list[Event]] = []
+
+    async def fetch() -> None:
+        first.append(await anext(events))
+
+    if not await run_unless_left(fetch(), request.receive):
+        return _left()
+    return EventStream(first[0], events)
+
+
+def _left() -> Response:
+    """Answer a client that has left; 499 is for the log, since nobody reads it."""
+    return Response(status_code=499)
+
+
+async def _drain(events: AsyncGenerator[list[Event], None]) -> None:
+    async with contextlib.aclosing(events) as batches:
         async for _ in batches:
             pass

@@ -14,6 +14,7 @@ from pyresponses_ws.server.core.errors import engine_failed, shutting_down
 from pyresponses_ws.server.core.wire import encode
 from pyresponses_ws.server.engines.base import (
     CancelToken,
+    Closable,
     CloseDelta,
     Delta,
     Direction,
@@ -177,11 +178,20 @@ class EngineRoom:
         for pump in self._threads:
             pump.cancel(shutting_down())
 
-    def join(self, timeout: float) -> bool:
-        """Wait for the threads of ended turns; return whether all are gone.
+    def close(self, timeout: float) -> bool:
+        """Wait for the threads of ended turns, and let go of the engine; return whether all ended.
 
         For the end of the server, after its loop.
         """
+        is_joined = self._join(timeout)
+        if isinstance(self.engine, Closable):
+            try:
+                self.engine.close()
+            except Exception as exc:  # The server has ended; that is what its caller waits for.
+                log_failure(_logger, "the engine", exc)
+        return is_joined
+
+    def _join(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
         for pump, thread in self._threads.items():
             pump.cancel()

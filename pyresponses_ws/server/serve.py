@@ -110,7 +110,7 @@ class Server:
             self._uvicorn.run(sockets=[self._listener])
         finally:
             self._listener.close()
-            if not self._app.room.join(_CLOSE_TIMEOUT):
+            if not self._app.room.close(_CLOSE_TIMEOUT):
                 _logger.warning("an engine did not stop; its thread is abandoned")
         return self._uvicorn.signal
 

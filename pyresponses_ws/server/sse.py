@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
 from starlette.responses import Response
@@ -16,17 +16,20 @@ from pyresponses_ws.server.exchange import ConnectionCut, cut, wait_until_left
 
 
 class EventStream(Response):
-    """Server-sent events, ended early when the client leaves; ``ConnectionCut`` cuts them off.
+    """Server-sent events, those of ``first`` and the batches behind them.
+
+    Ended early when the client leaves; ``ConnectionCut`` cuts them off.
 
     A client that reads nothing is cut off by the connection itself.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[list[Event]]) -> None:
+    def __init__(self, first: list[Event], rest: AsyncGenerator[list[Event], None]) -> None:
         self.status_code = 200
         self.background = None
-        self._events = events
+        self._first = first
+        self._rest = rest
         self.init_headers({"cache-control": "no-store"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,15 +40,17 @@ class EventStream(Response):
 
     async def _write(self, send: Send) -> None:
         start = {"status": self.status_code, "headers": self.raw_headers}
-        async with contextlib.aclosing(self._events) as batches:  # type: ignore[type-var]
+        async with contextlib.aclosing(self._rest) as batches:
             await send({"type": "http.response.start", **start})
+            await send(_body(self._first, more_body=True))
             async for batch in batches:
-                # What one batch says goes out at once.
-                await send(_body("".join(map(_to_sse, batch)).encode(), more_body=True))
-            await send(_body(b"", more_body=False))
+                await send(_body(batch, more_body=True))
+            await send(_body([], more_body=False))
 
 
-def _body(body: bytes, *, more_body: bool) -> dict[str, Any]:
+def _body(batch: list[Event], *, more_body: bool) -> dict[str, Any]:
+    """Make the message of a batch: what it says goes out at once."""
+    body = "".join(map(_to_sse, batch)).encode()
     return {"type": "http.response.body", "body": body, "more_body": more_body}
 
 

@@ -32,7 +32,7 @@ def run_pump(engine: Engine, use: Callable[[Pump], Awaitable[T]]) -> T:
         room = EngineRoom(engine, max_turns=1)
         async with room.run(REQUEST) as pump:
             result = await use(pump)
-        assert await asyncio.to_thread(room.join, 10)
+        assert await asyncio.to_thread(room.close, 10)
         return result
 
     return asyncio.run(main())
@@ -138,7 +138,7 @@ def test_only_so_many_engines_run_at_once() -> None:
     async def main() -> None:
         room = EngineRoom(counting(20), max_turns=1)
         await asyncio.gather(run_one(room, "a"), run_one(room, "b"))
-        await asyncio.to_thread(room.join, 10)
+        await asyncio.to_thread(room.close, 10)
 
     asyncio.run(main())
     assert order == ["a in", "a out", "b in", "b out"]
@@ -153,7 +153,7 @@ def test_the_end_of_the_server_fails_what_runs() -> None:
             await pump.take()
             room.stop()
             await take_all(pump)
-        await asyncio.to_thread(room.join, 10)
+        await asyncio.to_thread(room.close, 10)
         return pump.failure
 
     failure = asyncio.run(main())
@@ -185,7 +185,7 @@ def test_a_turn_does_not_wait_for_an_engine_that_does_not_listen() -> None:
         heard.set()
         async with room.run(REQUEST):
             pass
-        await asyncio.to_thread(room.join, 10)
+        await asyncio.to_thread(room.close, 10)
         return [first, rest]
 
     assert asyncio.run(main()) == [[TextDelta("word")], []]
@@ -213,7 +213,7 @@ def test_nothing_starts_once_the_server_ends() -> None:
         room.stop()
         async with room.run(REQUEST) as pump:
             assert await pump.take() == []
-        assert await asyncio.to_thread(room.join, 10)
+        assert await asyncio.to_thread(room.close, 10)
         return pump.failure
 
     failure = asyncio.run(main())
@@ -239,7 +239,7 @@ def test_the_end_of_the_server_fails_what_waits_for_its_place() -> None:
             room.stop()
             failure = await waiting
         heard.set()
-        await asyncio.to_thread(room.join, 10)
+        await asyncio.to_thread(room.close, 10)
         return failure
 
     failure = asyncio.run(main())

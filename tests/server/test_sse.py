@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from pyresponses_ws.server.exchange import ConnectionCut
@@ -37,12 +37,13 @@ class Exchange:
         self.has_left.set()
 
 
-def play(events: Callable[[Exchange], AsyncIterator[list[Message]]]) -> Exchange:
+def play(events: Callable[[Exchange], AsyncGenerator[list[Message], None]]) -> Exchange:
     """Send a stream of events to a client; return what came of it."""
 
     async def run() -> Exchange:
         exchange = Exchange()
-        stream = EventStream(events(exchange))
+        rest = events(exchange)
+        stream = EventStream(await anext(rest), rest)
         await stream(exchange.scope, exchange.receive, exchange.send)
         return exchange
 
@@ -52,7 +53,7 @@ def play(events: Callable[[Exchange], AsyncIterator[list[Message]]]) -> Exchange
 def test_a_batch_is_one_write() -> None:
     """However many events it holds; the end comes after the last."""
 
-    async def events(exchange: Exchange) -> AsyncIterator[list[Message]]:
+    async def events(exchange: Exchange) -> AsyncGenerator[list[Message], None]:
         yield [{"type": "a"}, {"type": "b"}]
         yield [{"type": "c"}]
 
@@ -70,11 +71,11 @@ def test_a_client_that_leaves_ends_the_events() -> None:
     """Whoever makes them is told at once."""
     ended: list[bool] = []
 
-    async def events(exchange: Exchange) -> AsyncIterator[list[Message]]:
+    async def events(exchange: Exchange) -> AsyncGenerator[list[Message], None]:
         try:
+            yield [{"type": "a"}]
             exchange.has_left.set()
             await asyncio.Event().wait()
-            yield []
         finally:
             ended.append(True)
 
@@ -87,15 +88,16 @@ def test_a_client_that_leaves_as_a_write_ends_is_noticed() -> None:
     """Both wake the server at once; the events, which would never end, are given up."""
     ended: list[bool] = []
 
-    async def events(exchange: Exchange) -> AsyncIterator[list[Message]]:
+    async def events(exchange: Exchange) -> AsyncGenerator[list[Message], None]:
         def leave() -> None:
             exchange.reads.set()
             exchange.has_left.set()
 
         try:
+            yield [{"type": "a"}]
             exchange.reads.clear()
             asyncio.get_running_loop().call_later(0, leave)
-            yield [{"type": "a"}]
+            yield [{"type": "b"}]
             await asyncio.Event().wait()
         finally:
             ended.append(True)
@@ -107,7 +109,7 @@ def test_a_client_that_leaves_as_a_write_ends_is_noticed() -> None:
 def test_a_cut_ends_the_connection_without_an_end_of_the_reply() -> None:
     """What was said before it is out."""
 
-    async def events(exchange: Exchange) -> AsyncIterator[list[Message]]:
+    async def events(exchange: Exchange) -> AsyncGenerator[list[Message], None]:
         yield [{"type": "a"}]
         raise ConnectionCut
 
@@ -119,7 +121,7 @@ def test_a_cut_ends_the_connection_without_an_end_of_the_reply() -> None:
 def test_a_cut_without_an_owner_of_the_connection_returns() -> None:
     """Nobody is there to cut it."""
 
-    async def events(exchange: Exchange) -> AsyncIterator[list[Message]]:
+    async def events(exchange: Exchange) -> AsyncGenerator[list[Message], None]:
         del exchange.scope["state"]
         yield [{"type": "a"}]
         raise ConnectionCut

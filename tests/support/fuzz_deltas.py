@@ -8,9 +8,11 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pyresponses_ws.server.engines.base import (
+    AnnotationDelta,
     CallDelta,
     Content,
     CutDelta,
+    DetailDelta,
     ItemDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -34,6 +36,19 @@ ANY_TEXT = WHOLE_TEXT | st.sampled_from(["\ud83d", "\ude00", "a\udc00"])
 
 _NAMES = st.sampled_from(["get_weather", "a", "x" * 64])
 _NAMESPACES = st.none() | st.sampled_from(["", "crm"])
+_CITATIONS = st.builds(
+    lambda start: AnnotationDelta(
+        {
+            "type": "url_citation",
+            "start_index": start,
+            "end_index": start + 1,
+            "title": "T",
+            "url": "u",
+        }
+    ),
+    st.integers(0, 9),
+)
+_DETAILS = st.sampled_from([DetailDelta({"phase": "commentary"}), DetailDelta({})])
 
 
 def steps(text: st.SearchStrategy[str]) -> st.SearchStrategy[list[Step]]:
@@ -52,7 +67,9 @@ def _runs(text: st.SearchStrategy[str]) -> st.SearchStrategy[list[Step]]:
         st.builds(StopMark),
         output_items().map(ItemDelta),
     )
+    cited = st.tuples(st.builds(TextDelta, text), _CITATIONS, _DETAILS)
     return st.one_of(
+        cited.map(list),
         st.lists(message, min_size=1, max_size=5),
         st.lists(reasoning, min_size=1, max_size=5),
         _calls(text),

@@ -21,9 +21,11 @@ from pyresponses_ws.server.core.request import CreateRequest
 from pyresponses_ws.server.core.response import close_response, open_response
 from pyresponses_ws.server.core.wire import encode
 from pyresponses_ws.server.engines.base import (
+    AnnotationDelta,
     CallDelta,
     Content,
     CutDelta,
+    DetailDelta,
     ItemDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -35,7 +37,10 @@ _ENCRYPTED = "reasoning.encrypted_content"
 
 #: Deltas that carry text.
 _Text = TextDelta | RefusalDelta | ReasoningDelta | CallDelta
-_Output = TextDelta | RefusalDelta | ReasoningDelta | CallDelta | ItemDelta | CutDelta
+_Output = _Text | ItemDelta | AnnotationDelta | DetailDelta | CutDelta
+
+#: Fields of an item that its builder alone decides on.
+_OWN_FIELDS = frozenset({"id", "type", "call_id", "name"})
 
 
 class ResponseBuilder:
@@ -53,6 +58,8 @@ class ResponseBuilder:
         #: Numbers the events of this response.
         self.envelope = Envelope(request.lane)
         self._open: OpenItem | None = None
+        # What the open item gets besides when it is done.
+        self._details: Item = {}
         # Whether a finished item waits for the client's answer.
         self._has_call = False
         #: The last that the engine told of it.
@@ -149,6 +156,10 @@ class ResponseBuilder:
             yield from self._take_reasoning(delta)
         elif isinstance(delta, ItemDelta):
             yield from self._take_item(delta.item)
+        elif isinstance(delta, AnnotationDelta):
+            yield from self._take_annotation(delta.annotation)
+        elif isinstance(delta, DetailDelta):
+            self._details |= delta.fields
         else:
             yield from self._take_message(delta)
 
@@ -161,6 +172,11 @@ class ResponseBuilder:
         for body in message.switch(part):
             yield self._place(body)
         yield from self._add_text(message, delta.text)
+
+    def _take_annotation(self, annotation: Item) -> Iterator[Body]:
+        assert isinstance(self._open, OpenMessage)
+        for body in self._open.annotate(annotation):
+            yield self._place(body)
 
     def _take_reasoning(self, delta: ReasoningDelta) -> Iterator[Body]:
         item = self._open
@@ -198,6 +214,14 @@ class ResponseBuilder:
         is_piece = isinstance(delta, CallDelta) and delta.name is None
         if is_piece and not isinstance(self._open, OpenCall):
             raise ValueError("an engine sent a piece of a call before its name")
+        if isinstance(delta, AnnotationDelta):
+            encode(delta.annotation)
+            if not (isinstance(self._open, OpenMessage) and self._open.has_text):
+                raise ValueError("an engine annotated what is no text")
+        if isinstance(delta, DetailDelta):
+            encode(delta.fields)
+            if self._open is None or delta.fields.keys() & _OWN_FIELDS:
+                raise ValueError("an engine gave details of no item, or of what they cannot be")
 
     def _obey_stop(self) -> None:
         """Cut the output if a stop was asked for and no call for the client is part of it."""
@@ -222,7 +246,7 @@ class ResponseBuilder:
         is_custom = delta.kind == "custom"
         return OpenCall(
             self.new_id("ctc" if is_custom else "fc"),
-            call_id=self._ids.new_call(),
+            call_id=delta.call_id or self._ids.new_call(),
             name=name,
             is_custom=is_custom,
             namespace=delta.namespace,
@@ -249,9 +273,12 @@ class ResponseBuilder:
         if self._open is None:
             return
         item, self._open = self._open, None
+        details, self._details = self._details, {}
         for body in item.close(status):
+            if "item" in body:
+                body["item"] |= details
             yield self._place(body)
-        self.output.append(item.item)
+        self.output.append(item.item | details)
         self._has_call = self._has_call or call_key(item.item) is not None
 
     def _place(self, body: Body) -> Body:

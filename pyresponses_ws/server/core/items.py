@@ -46,6 +46,8 @@ class OpenMessage:
             "role": "assistant",
         }
         self._pieces: list[str] = []
+        # Of the open part.
+        self._annotations: list[Body] = []
         # "output_text" or "refusal" while a part is open.
         self._part: str | None = None
 
@@ -58,12 +60,25 @@ class OpenMessage:
             return
         yield from self._close_part()
         self._part = part
-        yield self._event("response.content_part.added", part=_part(part, ""))
+        yield self._event("response.content_part.added", part=_part(part, "", []))
 
     def add(self, text: str) -> Iterator[Body]:
         self._pieces.append(text)
         logprobs: Body = {"logprobs": []} if self._part == "output_text" else {}
         yield self._event(f"response.{self._part}.delta", delta=text, **logprobs)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether a part of text is open."""
+        return self._part == "output_text"
+
+    def annotate(self, annotation: Body) -> Iterator[Body]:
+        """Add an annotation to the open part of text."""
+        index = len(self._annotations)
+        self._annotations.append(annotation)
+        yield self._event(
+            "response.output_text.annotation.added", annotation=annotation, annotation_index=index
+        )
 
     def close(self, status: str) -> Iterator[Body]:
         yield from self._close_part()
@@ -75,10 +90,11 @@ class OpenMessage:
             return
         kind, text = self._part, "".join(self._pieces)
         full = {"text": text, "logprobs": []} if kind == "output_text" else {"refusal": text}
+        part = _part(kind, text, self._annotations)
         yield self._event(f"response.{kind}.done", **full)
-        yield self._event("response.content_part.done", part=_part(kind, text))
-        self.item = {**self.item, "content": [*self.item["content"], _part(kind, text)]}
-        self._part, self._pieces = None, []
+        yield self._event("response.content_part.done", part=part)
+        self.item = {**self.item, "content": [*self.item["content"], part]}
+        self._part, self._pieces, self._annotations = None, [], []
 
     def _event(self, kind: str, **fields: Any) -> Body:
         index = len(self.item["content"])
@@ -203,9 +219,9 @@ def _done(item: Body) -> Body:
     return {"type": "response.output_item.done", "item": item}
 
 
-def _part(kind: str, text: str) -> Body:
+def _part(kind: str, text: str, annotations: list[Body]) -> Body:
     if kind == "output_text":
-        return {"type": kind, "annotations": [], "logprobs": [], "text": text}
+        return {"type": kind, "annotations": annotations, "logprobs": [], "text": text}
     return {"type": kind, "refusal": text}
 
 

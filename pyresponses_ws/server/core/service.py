@@ -25,6 +25,7 @@ class Service:
         *,
         rng: random.Random,
         director: Director | None = None,
+        vets: bool = False,
         rates: RateLimiter | None = None,
     ) -> None:
         self.store = ResponseStore()
@@ -32,6 +33,8 @@ class Service:
         self._padding = Padding(rng)
         self._ids = Ids(rng)
         self._director = director
+        # Whether the engine looks at a turn before it is created.
+        self._vets = vets
         self._rates = RateLimiter(None) if rates is None else rates
         # Why no turn is opened any more; None while they are.
         self._refusal: APIError | None = None
@@ -88,6 +91,7 @@ class Service:
             rng=self._rng,
             padding=self._padding,
             director=self._director,
+            is_vetted=self._vets,
             now=now,
         )
 

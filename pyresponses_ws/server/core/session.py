@@ -76,6 +76,8 @@ class Session:
         self._chain = Chain(owner=owner, store=service.store)
         self._lanes = Lanes(limits)
         self._steering = Steering(service.new_steer)
+        # Running turns that their engine may still refuse; the value says whether the client asked.
+        self._vetted: dict[Turn, bool] = {}
         self._actions: deque[Action] = deque()
         self._is_too_old = False
         self._is_closed = False
@@ -98,6 +100,8 @@ class Session:
 
     def receive_deltas(self, turn: Turn, deltas: Sequence[Delta]) -> None:
         """Take what the engine made for a running turn."""
+        if turn in self._vetted:
+            self._accept(turn)
         for delta in deltas:
             if isinstance(delta, CloseDelta):
                 self._close(delta.code, delta.reason)
@@ -110,14 +114,10 @@ class Session:
         """Take the end of a turn's engine, then start what comes next."""
         if self._is_closed:
             return
-        if failure is None:
-            self._send(*turn.finish(now))
-            self._chain.commit(turn.make_checkpoint())
-            self._service.save(turn, now)
+        if failure is not None and turn in self._vetted:
+            self._refuse(turn.request, turn.parent, failure, is_asked_for=self._vetted.pop(turn))
         else:
-            self._send(*turn.fail(failure, now))
-            self._chain.evict(turn.request, turn.parent)
-        self._settle_steers(turn, is_failed=failure is not None)
+            self._end(turn, failure, now)
         successor = self._steering.take_successor(turn.lane)
         if successor is None or not self._start(successor, now, is_asked_for=False):
             self._lanes.release(turn.lane)
@@ -190,14 +190,30 @@ class Session:
             parent = self._chain.find(request, now)
             turn = self._open(request, parent, now)
         except APIError as error:
-            self._chain.evict(request, parent)
-            if is_asked_for:
-                self._send(errors.error_frame(error, request.lane))
-            self._settle_create(request, has_started=False)
+            self._refuse(request, parent, error, is_asked_for=is_asked_for)
             return False
-        has_started = self._begin(turn)
-        self._settle_create(request, has_started=has_started)
-        return has_started
+        if self._is_turned_away(turn):
+            return False
+        if turn.is_vetted:
+            self._vetted[turn] = is_asked_for
+        else:
+            self._accept(turn)
+        self._do(Run(turn))
+        return True
+
+    def _refuse(
+        self,
+        request: CreateRequest,
+        parent: Checkpoint | None,
+        error: APIError,
+        *,
+        is_asked_for: bool,
+    ) -> None:
+        """Answer a create that does not become a response."""
+        self._chain.evict(request, parent)
+        if is_asked_for:
+            self._send(errors.error_frame(error, request.lane))
+        self._settle_create(request, has_started=False)
 
     def _open(self, request: CreateRequest, parent: Checkpoint | None, now: float) -> Turn:
         """Make the turn of a create, with the steers that wait for it. Raises APIError."""
@@ -206,21 +222,39 @@ class Session:
         request = self._steering.join(request)
         return self._service.open_turn(request, owner=self._owner, parent=parent, now=now)
 
-    def _begin(self, turn: Turn) -> bool:
-        """Send a turn's first events and run it, unless its direction says otherwise."""
+    def _is_turned_away(self, turn: Turn) -> bool:
+        """Do what a turn's direction says in the place of the turn, if it does."""
         direction = turn.direction
-        if direction is not None and (direction.refusal is not None or direction.close is not None):
-            self._chain.evict(turn.request, turn.parent)
-            if direction.refusal is not None:
-                self._send(direction.refusal)
-            if direction.close is not None:
-                self._close(direction.close.code, direction.close.reason)
+        if direction is None or (direction.refusal is None and direction.close is None):
             return False
+        self._chain.evict(turn.request, turn.parent)
+        if direction.refusal is not None:
+            self._send(direction.refusal)
+        if direction.close is not None:
+            self._close(direction.close.code, direction.close.reason)
+        self._settle_create(turn.request, has_started=False)
+        return True
+
+    def _accept(self, turn: Turn) -> None:
+        """Send a turn's first events: from here on it is a response, and can be steered."""
+        self._vetted.pop(turn, None)
         self._chain.start(turn.request)
         self._send(*turn.start())
         self._steering.open(turn)
-        self._do(Run(turn))
-        return True
+        self._settle_create(turn.request, has_started=True)
+
+    def _end(self, turn: Turn, failure: APIError | None, now: float) -> None:
+        """Send a response's last events, and keep what it can be continued from."""
+        if turn in self._vetted:
+            self._accept(turn)  # It was cancelled before the engine had said a word.
+        if failure is None:
+            self._send(*turn.finish(now))
+            self._chain.commit(turn.make_checkpoint())
+            self._service.save(turn, now)
+        else:
+            self._send(*turn.fail(failure, now))
+            self._chain.evict(turn.request, turn.parent)
+        self._settle_steers(turn, is_failed=failure is not None)
 
     def _settle_steers(self, turn: Turn, *, is_failed: bool) -> None:
         following = self._lanes.peek(turn.lane)

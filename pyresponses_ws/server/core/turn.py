@@ -31,6 +31,7 @@ from pyresponses_ws.server.engines.base import (
     Director,
     EngineRequest,
     FrameDelta,
+    StartDelta,
     UsageDelta,
 )
 
@@ -56,6 +57,7 @@ class Turn:
         rng: random.Random,
         padding: Padding,
         director: Director | None,
+        is_vetted: bool,
         now: float,
     ) -> None:
         history = () if parent is None else parent.items
@@ -64,6 +66,10 @@ class Turn:
         if self._size > MAX_CONTEXT_SIZE:
             raise errors.context_length_exceeded(MAX_CONTEXT_SIZE)
         self.request = request
+        #: The engine takes or refuses the turn itself: nothing is sent before it has.
+        self.is_vetted = is_vetted
+        #: ``response.created`` was made.
+        self.has_started = False
         self.owner = owner
         self.parent = parent
         self._items = (*history, *request.input)
@@ -131,12 +137,13 @@ class Turn:
         return owed_input(self._items, self._builder.output, self.request.tools)
 
     def start(self) -> list[Event]:
-        """Return the first two events."""
+        """Return the first two events; call it once."""
+        self.has_started = True
         return self._edit(self._builder.start())
 
     def add(self, delta: Delta) -> list[Event]:
-        """Return the events of one delta; a ``CloseDelta`` is the caller's to carry out."""
-        if isinstance(delta, CloseDelta):
+        """Return the events of one delta; starts and closes are the caller's to carry out."""
+        if isinstance(delta, CloseDelta | StartDelta):
             return []
         if isinstance(delta, FrameDelta):
             encode(delta.frame)  # What is no JSON fails this turn, and not who sends it.

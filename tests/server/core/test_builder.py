@@ -9,9 +9,11 @@ from pydantic import TypeAdapter
 
 from pyresponses_ws.errors import ServerError
 from pyresponses_ws.server.engines.base import (
+    AnnotationDelta,
     CallDelta,
     CutDelta,
     Delta,
+    DetailDelta,
     ItemDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -22,6 +24,14 @@ from tests.server.drivers import NOW, Frame, build, make_builder, types
 
 TEXT = [TextDelta("Pong"), TextDelta(". One"), UsageDelta(16, 12)]
 CALL = [CallDelta(name="get_weather"), CallDelta('{"city":'), CallDelta('"Paris"}')]
+
+CITATION = {
+    "type": "url_citation",
+    "url": "https://a.test",
+    "title": "A",
+    "start_index": 0,
+    "end_index": 4,
+}
 
 APPROVAL = {"type": "mcp_approval_request", "name": "f", "server_label": "s", "arguments": "{}"}
 
@@ -40,6 +50,11 @@ ANSWERS: dict[str, list[Delta]] = {
         TextDelta("No."),
     ],
     "whole item": [TextDelta("See:"), ItemDelta(APPROVAL), TextDelta("Yes?")],
+    "annotated": [TextDelta("Pong"), AnnotationDelta(CITATION), TextDelta(".")],
+    "details": [
+        *(ReasoningDelta("Hm"), DetailDelta({"encrypted_content": "gA"})),
+        *(TextDelta("Well"), DetailDelta({"phase": "commentary"}), TextDelta(".")),
+    ],
     "nothing": [],
     "cut": [TextDelta("Once upon"), CutDelta("max_output_tokens"), TextDelta(" a time")],
 }
@@ -267,6 +282,48 @@ def test_a_piece_of_a_call_needs_its_name_first() -> None:
         make_builder().add(CallDelta("{}"))
 
 
+def test_a_call_may_bring_its_own_id() -> None:
+    """Of the model or server that made it, which will meet it again."""
+    events = build([CallDelta(name="f", call_id="call_theirs"), CallDelta("{}")])
+    assert events[-1]["response"]["output"][0]["call_id"] == "call_theirs"
+
+
+def test_an_annotation_is_told_at_once_and_kept_in_its_part() -> None:
+    """With its number in the part, which goes on behind it."""
+    events = build(ANSWERS["annotated"])
+    told = next(event for event in events if "annotation" in event)
+    assert told["type"] == "response.output_text.annotation.added"
+    assert (told["annotation"], told["annotation_index"]) == (CITATION, 0)
+    (part,) = events[-1]["response"]["output"][0]["content"]
+    assert (part["text"], part["annotations"]) == ("Pong.", [CITATION])
+
+
+def test_details_are_told_when_their_item_is_done() -> None:
+    """In its own done event and in the Response, and of no other item."""
+    events = build(ANSWERS["details"])
+    done = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+    assert done == events[-1]["response"]["output"]
+    assert [item.get("encrypted_content") for item in done] == ["gA", None]
+    assert done[1]["phase"] == "commentary"
+
+
+@pytest.mark.parametrize("name", ["id", "type", "call_id", "name"])
+def test_details_cannot_change_what_an_item_is(name: str) -> None:
+    """Clients have seen that already."""
+    builder = make_builder()
+    builder.add(TextDelta("a"))
+    with pytest.raises(ValueError, match="details"):
+        builder.add(DetailDelta({name: "x"}))
+
+
+def test_a_refusal_takes_no_annotation() -> None:
+    """Only text has a place for them."""
+    builder = make_builder()
+    builder.add(RefusalDelta("No"))
+    with pytest.raises(ValueError, match="annotated"):
+        builder.add(AnnotationDelta(CITATION))
+
+
 def test_usage_is_added_up() -> None:
     """The usage of the terminal event is the engine's, with the total."""
     usage: Frame = build(TEXT)[-1]["response"]["usage"]
@@ -282,6 +339,8 @@ def test_usage_is_added_up() -> None:
         TextDelta(5),
         CallDelta("{}"),
         UsageDelta("a", None),
+        AnnotationDelta(CITATION),
+        DetailDelta({"phase": "commentary"}),
     ],
 )
 def test_what_no_engine_may_make_changes_nothing(delta: Delta) -> None:

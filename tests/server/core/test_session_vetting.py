@@ -1,0 +1,124 @@
+"""Turns that their engine takes or refuses itself, before a response is created."""
+
+from __future__ import annotations
+
+import random
+
+from pyresponses_ws.server.core import errors
+from pyresponses_ws.server.core.service import Service
+from pyresponses_ws.server.engines.base import StartDelta, TextDelta
+from tests.server.drivers import NOW, Wire, types
+
+REFUSAL = errors.bad_request("No images here.", param="input")
+CREATED = ["response.created", "response.in_progress"]
+
+
+def vetted() -> Wire:
+    """Make a session whose engine vets."""
+    return Wire(service=Service(rng=random.Random(1), vets=True))
+
+
+def take(wire: Wire) -> list[str]:
+    """Let the engine take the first turn; return the types of what is sent."""
+    wire.session.receive_deltas(wire.turns[0], [StartDelta()])
+    return types(wire.drain())
+
+
+def refuse(wire: Wire) -> list[dict[str, object]]:
+    """Let the engine refuse the first turn; return what is sent."""
+    wire.session.receive_end(wire.turns.pop(0), REFUSAL, NOW)
+    return wire.drain()
+
+
+def test_nothing_is_sent_before_the_engine_takes_the_turn() -> None:
+    """Then the first two events, and the answer as of any engine."""
+    wire = vetted()
+    assert wire.send(input="hi") == []
+    assert take(wire) == CREATED
+    assert types(wire.run())[-1] == "response.completed"
+
+
+def test_a_refused_turn_is_one_error_frame_on_its_lane() -> None:
+    """With the status of the error, and no response was ever created."""
+    wire = vetted()
+    wire.send(input="hi", stream_id="a")
+    (frame,) = refuse(wire)
+    assert (frame["type"], frame["status"], frame["stream_id"]) == ("error", 400, "a")
+    assert frame["error"]["param"] == "input"  # type: ignore[index]
+
+
+def test_the_lane_goes_on_behind_a_refusal() -> None:
+    """What waits starts as behind any other end."""
+    wire = vetted()
+    wire.send(input="one")
+    wire.send(input="two")
+    refuse(wire)
+    assert len(wire.turns) == 1
+    assert take(wire) == CREATED
+
+
+def test_a_refused_new_chain_keeps_the_old_one() -> None:
+    """The lane's response is given up when another starts, and none did."""
+    wire = vetted()
+    parent = wire.complete(input="one", store=False)
+    wire.send(input="other")
+    refuse(wire)
+    wire.send(input="two", store=False, previous_response_id=parent["id"])
+    assert take(wire) == CREATED
+
+
+def test_a_refused_continuation_evicts_its_parent() -> None:
+    """As every continuation that fails once its parent is found."""
+    wire = vetted()
+    parent = wire.complete(input="one", store=False)
+    wire.send(input="two", store=False, previous_response_id=parent["id"])
+    refuse(wire)
+    (frame,) = wire.send(input="two", store=False, previous_response_id=parent["id"])
+    assert frame["error"]["code"] == "previous_response_not_found"
+
+
+def test_a_failure_behind_the_start_fails_the_response() -> None:
+    """It is too late for an error frame."""
+    wire = vetted()
+    wire.send(input="hi")
+    take(wire)
+    assert types(refuse(wire)) == ["response.failed"]
+
+
+def test_an_engine_that_says_nothing_has_taken_the_turn() -> None:
+    """It was stopped before its first word; the response is whole all the same."""
+    wire = vetted()
+    wire.send(input="hi")
+    wire.session.receive_end(wire.turns[0], None, NOW)
+    assert types(wire.drain()) == [*CREATED, "response.completed"]
+
+
+def test_any_delta_takes_the_turn() -> None:
+    """An engine that forgets to say so loses nothing."""
+    wire = vetted()
+    wire.send(input="hi")
+    wire.session.receive_deltas(wire.turns[0], [TextDelta("a")])
+    assert types(wire.drain())[:2] == CREATED
+
+
+def test_a_turn_takes_no_steer_before_it_is_taken() -> None:
+    """Nobody can know its id yet."""
+    wire = vetted()
+    wire.send(input="hi")
+    steer = {"type": "response.steer", "previous_response_id": wire.turns[0].id, "input": "No"}
+    assert types(wire.send(**steer)) == ["response.steer.failed"]
+    take(wire)
+    assert types(wire.send(**steer)) == ["response.steer.accepted"]
+
+
+def test_a_refused_successor_gives_the_steers_back() -> None:
+    """Nobody asked for it, so nobody gets an error frame."""
+    wire = vetted()
+    wire.send(input="hi")
+    take(wire)
+    wire.send(type="response.steer", previous_response_id=wire.turns[0].id, input="No")
+    wire.run()
+    assert len(wire.turns) == 1
+    frames = refuse(wire)
+    assert types(frames) == ["response.steer.failed"]
+    assert frames[0]["steer"]["input"] == "No"  # type: ignore[index]
