@@ -83,11 +83,30 @@ _PART = Shape(
 _PARTS_IN = ("content", "summary", "output")
 
 
+#: Parts of a user's message, which some clients send without the message round them.
+_LOOSE_PARTS = frozenset({"input_text", "input_image", "input_file", "input_audio"})
+
+
 def parse_input(value: str | list[Any]) -> tuple[Item, ...]:
-    """Return the input as items; a string becomes one user message. Raises BadRequestError."""
+    """Return the input as items. Raises BadRequestError.
+
+    A string becomes one user message, and so do parts in a row that stand outside a message.
+    """
     if isinstance(value, str):
         return (user_message(value),)
-    return tuple(_parse_item(f"input[{index}]", item) for index, item in enumerate(value))
+    items: list[Item] = []
+    parts: list[Item] | None = None
+    for index, entry in enumerate(value):
+        item = _parse_item(f"input[{index}]", entry)
+        if item["type"] not in _LOOSE_PARTS:
+            items.append(item)
+            parts = None
+            continue
+        if parts is None:
+            parts = []
+            items.append({"type": "message", "role": "user", "content": parts})
+        parts.append(item)
+    return tuple(items)
 
 
 def _parse_item(path: str, item: Any) -> Item:
@@ -95,6 +114,8 @@ def _parse_item(path: str, item: Any) -> Item:
     kind = item.get("type") or _untyped(item)
     shape = _SHAPES.get(kind, _ANY_SHAPE) if isinstance(kind, str) else _ANY_SHAPE
     shape.check(path, item)
+    if kind in _LOOSE_PARTS:
+        _PART.check(path, item)
     for name in _PARTS_IN:
         if isinstance(item.get(name), list):
             _check_parts(f"{path}.{name}", item[name])

@@ -37,6 +37,7 @@ CALL = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": 
         ({"type": "item_reference", "id": 5}, "id"),
         ({"type": "additional_tools", "tools": [{}]}, "tools[0].type"),
         ({"type": "of_next_year", "id": 5}, "id"),
+        ({"type": "input_text", "text": 5}, "text"),
     ],
 )
 def test_a_wrong_item_is_named(item: dict[str, Any], param: str) -> None:
@@ -44,6 +45,17 @@ def test_a_wrong_item_is_named(item: dict[str, Any], param: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         parse_input([item])
     assert caught.value.param == f"input[0].{param}"
+
+
+def test_parts_without_a_message_are_one() -> None:
+    """As some local servers take them; those on either side of an item are two."""
+    text, image = {"type": "input_text", "text": "a"}, {"type": "input_image", "image_url": "u"}
+    message = {"type": "message", "role": "user"}
+    assert parse_input([text, image, CALL, text]) == (
+        {**message, "content": [text, image]},
+        CALL,
+        {**message, "content": [text]},
+    )
 
 
 def test_what_clients_send_back_passes_as_it_is() -> None:
