@@ -5,8 +5,9 @@ from __future__ import annotations
 from pyresponses_ws._runtime.clock import Clock
 from pyresponses_ws._transport.base import Check
 
-#: Seconds, and reads of up to 64 KiB each, after which the timers are looked at.
-TIME, READS = 0.25, 256
+#: Seconds, and reads of up to 64 KiB each, after which the timers are looked at: as soon as a call
+#: looks at them itself while nothing comes.
+TIME, READS = 0.1, 256
 
 
 class Flood:

@@ -13,9 +13,10 @@ from pyresponses_ws._transport.patience import Patience
 from pyresponses_ws._transport.tls_stack import count_held
 from pyresponses_ws.errors import ConnectionLostError
 
-#: Seconds of one wait, and between two checks where bytes keep coming: together the half second
-#: that ``Check`` promises.
-WAIT = 0.25
+#: Seconds of one wait, and between two checks where bytes keep coming: so late is a timer heard at
+#: worst. ``Check`` and the timers promise half a second; the rest is for a machine that is busy. An
+#: idle call so takes less than a thousandth of a processor.
+WAIT = 0.1
 #: Seconds of the shortest wait: 0 would make the socket non-blocking.
 MIN_WAIT = 0.001
 #: Bytes of one read, and of one write: over TLS a timeout counts for the whole write.

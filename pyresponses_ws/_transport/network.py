@@ -35,7 +35,7 @@ OpenTunnel = Callable[..., None]
 
 #: Seconds between two looks at whether the caller gave up. Only an abort that falls between the
 #: making of a socket and its connect call needs it; any other wakes the wait at once.
-ABORT_CHECK = 0.25
+ABORT_CHECK = 0.1
 
 
 def open_socket(

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -32,6 +31,7 @@ from tests._transport.http_scripts import (
     read_request,
     sized,
 )
+from tests.support.deadlines import Stopwatch
 from tests.support.raw_server import Peer
 from tests.support.tls import TestAuthority
 
@@ -53,22 +53,24 @@ class Waiting:
     call: RequestsCall = field(init=False)
     #: Moments at which the check was called in the phase.
     checked_at: list[float] = field(default_factory=list)
+    watch: Stopwatch = field(default_factory=Stopwatch)
     is_waiting: threading.Event = field(default_factory=threading.Event)
     is_sent: bool = False
 
     def check(self) -> None:
         if not self.is_reached(self.call):
             return
-        self.checked_at.append(time.monotonic())
+        self.checked_at.append(self.watch.read())
         self.is_waiting.set()
         if self.error is not None and len(self.checked_at) == 3:
             raise self.error
 
     def run(self, body: bytes) -> None:
         """Send and read, until something ends the wait."""
-        self.call.send(on_sent=self.note_sent)
-        while self.call.read():
-            pass
+        with self.watch:
+            self.call.send(on_sent=self.note_sent)
+            while self.call.read():
+                pass
         raise AssertionError("the wait has ended by itself")
 
     def note_sent(self) -> None:

@@ -20,8 +20,8 @@ from pyresponses_ws._transport import http_wire
 from pyresponses_ws.errors import DeliveryUnknownError, RateLimitError, TurnTimeoutError
 from pyresponses_ws.testing.clock import ManualClock
 from tests._transport.http_scripts import CHUNKED, LAST, chunk, head, read_request
-from tests.acceptance.test_http_turns import ends_within
 from tests.support.answers import completed, created, delta, error
+from tests.support.deadlines import ends_within
 from tests.support.http_answers import Script, serving
 from tests.support.raw_server import Peer
 from tests.support.responses_peer import wait_for

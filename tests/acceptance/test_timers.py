@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from pyresponses_ws.errors import (
 )
 from pyresponses_ws.testing.clock import ManualClock
 from tests.support.answers import completed, delta, error
+from tests.support.deadlines import GRACE, at_most, ends_within
 from tests.support.raw_server import PONG, Peer, frame
 from tests.support.responses_peer import (
     PeerTurn,
@@ -36,16 +35,6 @@ from tests.support.responses_peer import (
 TURN: dict[str, Any] = {"model": "m", "input": "hello"}
 #: More than the kernel's buffers on both sides take.
 BIG_TURN: dict[str, Any] = {"model": "m", "input": "x" * 12_000_000}
-#: Seconds that a call may take beyond its timer.
-GRACE = 0.5
-
-
-@contextmanager
-def ends_within(timer: float) -> Iterator[None]:
-    """Fail unless the block takes at least the timer, and at most the grace longer."""
-    started = time.monotonic()
-    yield
-    assert timer <= time.monotonic() - started + 0.01 < timer + GRACE
 
 
 def freeze_after(*texts: str) -> Callable[[PeerTurn], None]:
@@ -249,11 +238,13 @@ def _advance_one_ping(clock: ManualClock, link: Any) -> None:
 def test_a_timer_that_ends_a_retry_pause_is_the_callers() -> None:
     """A pause that would outlast ``total`` is not begun; the API's error says why."""
     script = says(error("server_is_overloaded", 503, retry_after="20"))
-    with ResponsesPeer(script) as peer, peer.client() as client:
-        started = time.monotonic()
-        with pytest.raises(ResponsesWSError):
-            client.create(**TURN, timeout=1)
-        assert time.monotonic() - started < 1 + GRACE
+    with (
+        ResponsesPeer(script) as peer,
+        peer.client() as client,
+        at_most(1 + GRACE),
+        pytest.raises(ResponsesWSError),
+    ):
+        client.create(**TURN, timeout=1)
 
 
 def test_a_loss_in_a_retry_is_still_inside_the_total() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -46,6 +45,7 @@ from tests.matrix.cells import (
     expected,
 )
 from tests.matrix.service import ARGUMENTS, CHUNK_HEADER, FRAME_HEADER, Plan, Service
+from tests.support.deadlines import Stopwatch
 from tests.support.responses_peer import KEY, PATIENCE, wait_for
 from tests.support.tls import TestAuthority
 
@@ -66,7 +66,7 @@ class Result:
     partial: str = ""
     #: What the answer came over.
     transport: str | None = None
-    #: Seconds from the call to its end.
+    #: Seconds from the call to its end, without those in which the machine gave us nothing.
     seconds: float = 0.0
     #: Answers that came, each beside the one that was due.
     answers: list[tuple[str, str]] = field(default_factory=list)
@@ -128,9 +128,9 @@ class Stage:
             self._prepare()
         if self.cell.phase != "closing":
             before = len(self.service.requests)
-            began = time.monotonic()
-            self._run_turn(self.result)
-            self.result.seconds = time.monotonic() - began
+            with Stopwatch() as watch:
+                self._run_turn(self.result)
+            self.result.seconds = watch.seconds
             self.result.requests = self._count_requests(before)
             self._heal()
             self._run_next()
