@@ -65,6 +65,9 @@ DOORS = {
     "websockets": ("server/protocols.py",),
     "yaml": ("server/engines/",),
     "rich": ("cli/",),
+    "torch": ("server/engines/transformers_model.py",),
+    "transformers": ("server/engines/transformers_model.py",),
+    "PIL": ("server/engines/transformers_model.py",),
     "openai": (),
     "opentelemetry": ("otel.py",),
     "asyncio": tuple(

@@ -160,6 +160,15 @@ def context_length_exceeded(limit: int) -> APIError:
     return bad_request(message, code="context_length_exceeded", param="input")
 
 
+def context_length_exceeded_tokens(limit: int, count: int) -> APIError:
+    """Make the 400 of a prompt that leaves a model no room; the sentence is the service's."""
+    message = (
+        f"This model's maximum context length is {limit} tokens. However, your messages resulted "
+        f"in {count} tokens. Please reduce the length of the messages."
+    )
+    return bad_request(message, code="context_length_exceeded", param="input")
+
+
 def too_many_waiting(limit: int) -> APIError:
     """Make the 429 for a create that finds the queues of its connection full."""
     message = f"Too many responses wait on this connection (at most {limit}, or 64 MiB)."
