@@ -56,12 +56,16 @@ def test_requirements_have_a_lower_bound_only(extra: str) -> None:
 
 def test_extras_bring_what_they_promise() -> None:
     """One command installs all that the tests need, another all that the demo needs."""
-    assert set(EXTRAS) == {"fast", "otel", "server", "socks", "test", "real", "dev"}
+    assert set(EXTRAS) == {
+        *("fast", "otel", "server", "socks", "transformers"),
+        *("test", "real", "dev"),
+    }
     assert _names(EXTRAS["fast"]) == {"orjson"}
     assert _names(EXTRAS["otel"]) == {"opentelemetry-api"}
     assert _names(EXTRAS["real"]) == {"openai-agents"}
     assert _names(EXTRAS["server"]) == {"PyYAML", "rich", "starlette", "uvicorn", "websockets"}
     assert _names(EXTRAS["socks"]) == {"python-socks"}
+    assert _names(EXTRAS["transformers"]) == {"Pillow", "torch", "transformers"}
     assert "pyresponses-ws[fast,otel,server,socks]" in _requirements(EXTRAS["test"])
     assert "pyresponses-ws[test]" in _requirements(EXTRAS["dev"])
 

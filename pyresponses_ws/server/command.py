@@ -110,7 +110,8 @@ def add_options(parser: ArgumentParser, *, port: int) -> None:
         "--engine",
         metavar="NAME",
         default="echo",
-        help="echo, or script:FILE, which answers by the rules of a file (default: echo)",
+        help="echo; script:FILE, which answers by the rules of a file; upstream:URL, which asks "
+        "another Responses server; or transformers:DIR, a local model (default: echo)",
     )
     for option in _OPTIONS:
         _add_option(parser, option, defaults[option.field])

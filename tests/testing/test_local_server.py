@@ -148,7 +148,7 @@ def test_an_engine_of_ones_own_runs_in_a_thread_only() -> None:
 @pytest.mark.parametrize(
     ("engine", "line"),
     [
-        ("gpt", "unknown engine 'gpt'; known: 'echo', 'script:FILE'"),
+        ("gpt", "unknown engine 'gpt'; known: 'echo', 'script:FILE', "),
         ("script:none.yaml", "cannot read the script none.yaml: "),
     ],
 )

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from pyresponses_ws.errors import ConfigError
-from pyresponses_ws.server.engines import make_engine
+from pyresponses_ws.server.engines import UPSTREAM_KEY_VARIABLE, make_engine
 from pyresponses_ws.server.engines.base import CancelToken
 
 
@@ -45,6 +45,30 @@ def test_engines_have_names() -> None:
     assert make_engine("echo").models() == ("echo",)
     with pytest.raises(ConfigError, match="unknown engine 'gpt'"):
         make_engine("gpt")
+
+
+def test_an_upstream_gets_the_servers_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a variable of its own; the client's key is for the client's server."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-the-clients")
+    monkeypatch.setenv(UPSTREAM_KEY_VARIABLE, "sk-the-upstreams")
+    engine = make_engine("upstream:http://127.0.0.1:1/v1")
+    assert engine._headers["Authorization"] == "Bearer sk-the-upstreams"  # type: ignore[attr-defined]
+    monkeypatch.delenv(UPSTREAM_KEY_VARIABLE)
+    engine = make_engine("upstream:http://127.0.0.1:1/v1")
+    assert "Authorization" not in engine._headers  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["upstream:", "transformers:", "script:", "echo:x"])
+def test_an_engine_needs_its_argument(name: str) -> None:
+    """What is left out is no engine."""
+    with pytest.raises(ConfigError, match="unknown engine"):
+        make_engine(name)
+
+
+def test_a_model_needs_its_folder() -> None:
+    """Told before anything large is imported."""
+    with pytest.raises(ConfigError, match="no such model folder"):
+        make_engine("transformers:none")
 
 
 def test_a_script_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
