@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 from pyresponses_ws.errors import APIError
@@ -43,9 +42,6 @@ _SILENT = frozenset(
     }
 )
 
-#: Parts that stand in the input without a message around them: all of a user's.
-_PARTS = frozenset({"input_text", "input_image", "input_file", "input_audio", "text"})
-
 #: Letters and digits of the ids that some templates insist on.
 _SHORT_ID = 9
 
@@ -54,9 +50,10 @@ _SHORT_ID = 9
 class Prompt:
     """What the chat template is given, and what it takes to read the answer."""
 
-    messages: list[Message]
+    # What was said stands in no log.
+    messages: list[Message] = field(repr=False)
     #: In the nested form; None where none are offered.
-    tools: list[Item] | None
+    tools: list[Item] | None = field(repr=False)
     #: What the assistant's turn begins with, where ``tool_choice`` demands a call.
     prefill: str = ""
     #: In the order of the ``{"type": "image"}`` parts.
@@ -121,7 +118,7 @@ class _Conversation:
 
     def read(self, request: EngineRequest) -> list[Message]:
         """Return the messages of a request. Raises BadRequestError."""
-        for item in _wrap_parts(_without_replaced(request)):
+        for item in _without_replaced(request):
             self._add(item)
         system = "\n\n".join(text for text in (request.instructions, *self._system) if text)
         head = [self._make("system", system)] if system else []
@@ -223,15 +220,6 @@ def _without_replaced(request: EngineRequest) -> Iterator[Item]:
             continue
         is_open = is_open and item.get("role") == "developer"
         yield item
-
-
-def _wrap_parts(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield the items, and those that are only parts of a message as one message of the user."""
-    for is_part, group in groupby(items, key=lambda item: item.get("type") in _PARTS):
-        if is_part:
-            yield {"type": "message", "role": "user", "content": list(group)}
-        else:
-            yield from group
 
 
 def _read_arguments(item: Item) -> Any:
