@@ -120,7 +120,7 @@ def _load(directory: str) -> LocalModel:
     """Load a model; torch is imported here, so that nobody else waits for it."""
     folder = check_folder(directory)
     try:
-        from pyresponses_ws.server.engines.transformers_model import load_model
+        from pyresponses_ws.server.engines.transformers_load import load_model
     except ModuleNotFoundError as exc:
         install = "pip install 'pyresponses-ws[server,transformers]'"
         raise ConfigError(f"a local model needs {exc.name}: {install}") from exc

@@ -1,33 +1,28 @@
-"""A Hugging Face model in memory: the one place that imports torch and transformers.
+"""A Hugging Face model in memory: its template, its tokenizer and ``generate``.
 
 Several threads generate on one model at once. That is safe because a call of ``generate`` keeps its
-own copy of the generation settings and its own cache of keys and values; what it would share is
-taken out when the model is loaded (``_settle_defaults``) or makes its turns run one by one
+own copy of the generation settings and its own cache of keys and values; what calls would share is
+taken out of the model when it is loaded (``_UNSETTLED``), or makes its turns run one by one
 (``runs_alone``).
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from transformers.utils import logging as transformers_logging
 
-from pyresponses_ws.errors import ConfigError
+from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.errors import bad_request
-from pyresponses_ws.server.engines.transformers import Encoded, Listener, LocalModel
-from pyresponses_ws.server.engines.transformers_folder import name_of
+from pyresponses_ws.server.engines.transformers import Encoded, Listener
 from pyresponses_ws.server.engines.transformers_output import find_markup
 from pyresponses_ws.server.engines.transformers_prompt import Image, Prompt
-
-#: Nothing is fetched, and no code of a model is run.
-_FROM_DISK = {"local_files_only": True, "trust_remote_code": False}
 
 #: A tokenizer without a limit says 1e30; no context is as long as this.
 _NO_LIMIT = 10**9
@@ -49,6 +44,9 @@ _UNSETTLED = (
 #: What the several kinds of "no memory" have in common; torch has a class only for accelerators.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
+#: Pixels of an image; ten times what a photograph on a screen has. Undecoded it may be tiny.
+_MOST_PIXELS = 32 * 2**20
+
 # Whether the thread that looks is one of ours, in transformers' code.
 _here = threading.local()
 
@@ -57,148 +55,77 @@ class _Quiet(logging.Filter):
     """Keeps from stderr what transformers says on our threads; others' words pass."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not getattr(_here, "is_quiet", False)
+        # A handler may serve other loggers too, ours among them.
+        is_theirs = record.name.partition(".")[0] == "transformers"
+        return not (is_theirs and getattr(_here, "is_quiet", False))
 
 
 _QUIET = _Quiet()
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Say nothing on stderr, where the server's own lines go, while the block runs."""
+def quiet() -> Iterator[None]:
+    """Have transformers say nothing on stderr, where the server's lines go, in this block."""
     for handler in logging.getLogger("transformers").handlers:
         # Added once: a handler knows its filters.
         handler.addFilter(_QUIET)
+    before = getattr(_here, "is_quiet", False)
     _here.is_quiet = True
     try:
         yield
     finally:
-        _here.is_quiet = False
+        _here.is_quiet = before
 
 
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Draw no bar while the block runs; the switch is the process's, so it is put back."""
-    was_enabled = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            transformers_logging.enable_progress_bar()
-
-
-def load_model(folder: Path) -> LocalModel:
-    """Load the chat model of a folder onto the best device of this machine.
-
-    Raises ConfigError if it is no causal language model, lacks weights or a chat template, or needs
-    code of its own.
-    """
-    with _quiet(), _no_progress_bar():
-        try:
-            return _load(folder)
-        except ConfigError:
-            raise
-        except Exception as exc:  # Whatever a foreign file leads transformers to raise.
-            reason = str(exc).strip().partition("\n")[0][:300]
-            problem = f"cannot load the model of {str(folder)!r}: {type(exc).__name__}: {reason}"
-            raise ConfigError(problem) from exc
-
-
-def _load(folder: Path) -> LocalModel:
-    config = transformers.AutoConfig.from_pretrained(folder, **_FROM_DISK)
-    if type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
-        problem = (
-            f"the model of {str(folder)!r}, a {config.model_type}, is no causal language model"
-        )
-        raise ConfigError(problem)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_FROM_DISK)
-    if not tokenizer.chat_template:
-        problem = (
-            f"the model of {str(folder)!r} has no chat template: take a chat or instruct model"
-        )
-        raise ConfigError(problem)
-    model, report = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, config=config, dtype="auto", output_loading_info=True, **_FROM_DISK
-    )
-    _check_weights(folder, report)
-    return _TextModel(name_of(folder), model.to(_find_device()).eval(), tokenizer)
-
-
-def _check_weights(folder: Path, report: Mapping[str, Any]) -> None:
-    """Raise ConfigError where weights are missing: transformers would make some up."""
-    missing = sorted(report["missing_keys"])
-    if missing:
-        count = f"{len(missing)} weights, such as {missing[0]}"
-        raise ConfigError(f"the model folder {str(folder)!r} lacks {count}: is a file missing?")
-
-
-def _find_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _settle_defaults(settings: Any) -> None:
-    """Take out of a model's settings what must not reach ``generate``."""
-    for name in _UNSETTLED:
-        if getattr(settings, name, None) is not None:
-            setattr(settings, name, None)
-
-
-class _TextModel:
-    """See ``LocalModel``."""
+class TextModel:
+    """See ``LocalModel``. ``wants_parts``: its template reads contents as lists of parts only."""
 
     accepts_images = False
 
-    def __init__(self, name: str, model: Any, tokenizer: Any) -> None:
+    def __init__(
+        self, name: str, model: Any, tokenizer: Any, *, template: Any, wants_parts: bool = False
+    ) -> None:
         self.name = name
         self._model = model
         self._tokenizer = tokenizer
+        tokenizer.chat_template = template
+        self._wants_parts = wants_parts
         # Guards the tokenizer while it encodes, and transformers' cache of stop strings: neither
         # may be changed by two threads at once. Both are quick.
         self._lock = threading.Lock()
         settings = model.generation_config
         self.default_length: int | None = settings.max_new_tokens
         self.stop_strings = _as_list(settings.stop_strings)
-        _settle_defaults(settings)
         self.end_tokens = _find_end_tokens(settings, tokenizer)
-        settings.eos_token_id = sorted(self.end_tokens) or None
+        _settle_defaults(settings, self.end_tokens)
         self.context_length = _find_length(model.config, tokenizer)
         self.runs_alone = _has_changing_rope(model.config)
-        self.markup = find_markup(
-            template=_join_templates(tokenizer.chat_template), tokens=tokenizer.get_added_vocab()
-        )
+        text = template if isinstance(template, str) else "\n".join(template.values())
+        self.markup = find_markup(template=text, tokens=tokenizer.get_added_vocab())
         self.hidden_tokens = self._find_hidden_tokens()
         # The first call may rewrite what a file says of padding; later ones only read it.
         self.encode("", ())
 
     def render(self, prompt: Prompt, template: Mapping[str, Any]) -> str:
         """Write the prompt by the chat template. Raises BadRequestError if that cannot."""
+        messages = [self._fit(message) for message in prompt.messages]
+        options = {"add_generation_prompt": True, "tokenize": False, **template}
         try:
-            text: str = self._tokenizer.apply_chat_template(
-                prompt.messages,
-                tools=prompt.tools,
-                add_generation_prompt=True,
-                tokenize=False,
-                **template,
-            )
-        except (
-            Exception
-        ) as exc:  # A template raises what it likes, and stumbles over what it likes.
-            reason = f"{type(exc).__name__}: {exc}"[:300]
-            message = f"The chat template of this model cannot take the input: {reason}"
-            raise bad_request(message, param="input") from exc
+            with quiet():
+                text: str = self._tokenizer.apply_chat_template(
+                    messages, tools=prompt.tools, **options
+                )
+        except Exception as exc:  # A template raises what it likes, and trips over what it likes.
+            raise _unreadable("The chat template of this model cannot take the input", exc) from exc
         return text
 
     def encode(self, text: str, images: Sequence[Image]) -> Encoded:
         """Make tokens of a prompt."""
-        with self._lock:
+        with self._lock, quiet():
             encoded = self._tokenizer(
                 text, add_special_tokens=False, return_tensors="pt", verbose=False
             )
-        inputs = {key: encoded[key] for key in ("input_ids", "attention_mask")}
-        return Encoded(encoded["input_ids"].shape[1], inputs)
+        return _pack({key: encoded[key] for key in ("input_ids", "attention_mask")})
 
     def decode(self, tokens: list[int]) -> str:
         """Return the text of tokens, markup included."""
@@ -213,7 +140,7 @@ class _TextModel:
         """See ``LocalModel``. Raises MemoryError."""
         is_exhausted = False
         try:
-            with _quiet(), torch.inference_mode(), self._seeded(seed):
+            with quiet(), torch.inference_mode(), self._seeded(seed):
                 self._generate(inputs, dict(options), listener)
         except RuntimeError as exc:
             if not _is_out_of_memory(exc):
@@ -232,11 +159,16 @@ class _TextModel:
             with self._lock:
                 criteria.append(transformers.StopStringCriteria(self._tokenizer, stops))
         self._model.generate(
-            **{key: value.to(self._model.device) for key, value in inputs.items()},
+            **{key: self._place(value) for key, value in inputs.items()},
             **options,
             streamer=_Streamer(listener),
             stopping_criteria=transformers.StoppingCriteriaList(criteria),
         )
+
+    def _place(self, value: Any) -> Any:
+        """Return an input on the model's device; pixels in the model's precision."""
+        dtype = self._model.dtype if value.is_floating_point() else None
+        return value.to(device=self._model.device, dtype=dtype)
 
     @contextmanager
     def _seeded(self, seed: int | None) -> Iterator[None]:
@@ -249,13 +181,78 @@ class _TextModel:
             torch.manual_seed(seed)
             yield
 
+    def _fit(self, message: dict[str, Any]) -> dict[str, Any]:
+        content = message.get("content")
+        if self._wants_parts and isinstance(content, str):
+            return {**message, "content": [{"type": "text", "text": content}]}
+        return message
+
     def _find_hidden_tokens(self) -> frozenset[int]:
         """Return the tokens that mark turns and padding, as against reasoning and calls."""
         added = self._tokenizer.added_tokens_decoder.items()
         special = {token for token, about in added if about.special}
         special |= self.end_tokens | set(self._tokenizer.all_special_ids)
-        shown = {token for token in special if self.markup.keeps(self.decode([token]))}
-        return frozenset(special - shown)
+        return frozenset(t for t in special if not self.markup.keeps(self.decode([t])))
+
+
+class ImageModel(TextModel):
+    """A model that reads images too, by its processor."""
+
+    accepts_images = True
+
+    def __init__(
+        self, name: str, model: Any, tokenizer: Any, *, template: Any, processor: Any
+    ) -> None:
+        self._processor = processor
+        super().__init__(name, model, tokenizer, template=template, wants_parts=True)
+
+    def encode(self, text: str, images: Sequence[Image]) -> Encoded:
+        """Make tokens of a prompt, and pixels of its images. Raises BadRequestError."""
+        pictures = [_open(image) for image in images]
+        try:
+            with self._lock, quiet():
+                encoded = self._processor(
+                    text=[text],
+                    images=pictures or None,
+                    add_special_tokens=False,
+                    return_tensors="pt",
+                )
+        except Exception as exc:  # Each processor has its own; a mark of an image in a text is one.
+            raise _unreadable("The model cannot take the input", exc) from exc
+        return _pack(dict(encoded))
+
+
+def _pack(inputs: dict[str, Any]) -> Encoded:
+    return Encoded(inputs["input_ids"].shape[1], inputs)
+
+
+def _open(image: Image) -> Any:
+    """Decode an image. Raises BadRequestError if it is none, or too large."""
+    from PIL import Image as Picture
+
+    try:
+        picture = Picture.open(io.BytesIO(image.data))
+        is_fit = picture.width * picture.height <= _MOST_PIXELS
+        decoded = picture.convert("RGB") if is_fit else None
+    except Exception as exc:  # The decoders of all formats raise what they like.
+        raise _unreadable("An image of the input cannot be read", exc) from exc
+    if decoded is None:
+        size = f"{picture.width} x {picture.height} pixels, over the {_MOST_PIXELS} that are taken"
+        raise bad_request(f"An image of the input has {size}; make it smaller.", param="input")
+    return decoded
+
+
+def _unreadable(what: str, exc: Exception) -> APIError:
+    reason = f"{type(exc).__name__}: {exc}"[:300]
+    return bad_request(f"{what}: {reason}", code="invalid_value", param="input")
+
+
+def _settle_defaults(settings: Any, end_tokens: frozenset[int]) -> None:
+    """Leave in a model's settings only what is to reach ``generate``."""
+    for name in _UNSETTLED:
+        if getattr(settings, name, None) is not None:
+            setattr(settings, name, None)
+    settings.eos_token_id = sorted(end_tokens) or None
 
 
 def _find_end_tokens(settings: Any, tokenizer: Any) -> frozenset[int]:
@@ -284,11 +281,6 @@ def _has_changing_rope(config: Any) -> bool:
     """Say whether positions are encoded in a way that changes the model as it runs."""
     parameters = getattr(config.get_text_config(), "rope_parameters", None)
     return any(kind in str(parameters) for kind in _CHANGING_ROPE)
-
-
-def _join_templates(template: str | Mapping[str, str]) -> str:
-    """Return the text of all templates; some models have one more for tools."""
-    return template if isinstance(template, str) else "\n".join(template.values())
 
 
 def _is_out_of_memory(exc: RuntimeError) -> bool:

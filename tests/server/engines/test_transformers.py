@@ -274,7 +274,7 @@ def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """With the command that installs them."""
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_text("")
-    module = "pyresponses_ws.server.engines.transformers_model"
+    module = "pyresponses_ws.server.engines.transformers_load"
     monkeypatch.delitem(sys.modules, module, raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ConfigError, match=r"needs torch: pip install 'pyresponses-ws\[server,tran"):
