@@ -73,9 +73,13 @@ def read_named_calls(text: str, names: ToolNames) -> Calls:
     found = _NAMED.match(text)
     if found is None:
         return read_json_calls(text, names)
-    raw = text[found.end() :].strip(SPACE)
+    return _read_named(found[1], text[found.end() :])
+
+
+def _read_named(name: str, arguments: str) -> Calls:
+    raw = arguments.strip(SPACE)
     try:
-        return [ParsedCall(_check_name(found[1]), _as_object(_LENIENT.decode(raw), raw))]
+        return [ParsedCall(_check_name(name), _as_object(_LENIENT.decode(raw), raw))]
     except _UNREADABLE:
         return None
 
@@ -189,6 +193,15 @@ def dump(value: object) -> str:
     """Write JSON that can be sent."""
     text = json.dumps(value, ensure_ascii=False)
     return text if _is_sound(text) else json.dumps(value)
+
+
+_HARMONY = re.compile(r"\s*([^\s<]+)[^{]*<\|message\|>(.*)", re.DOTALL)
+
+
+def read_harmony_calls(text: str, names: ToolNames) -> Calls:
+    """Read ``NAME <|constrain|>json<|message|>{...}``, as gpt-oss writes it."""
+    found = _HARMONY.fullmatch(text)
+    return None if found is None else _read_named(found[1], found[2])
 
 
 # --- XML, as Qwen3-Coder and GLM write it -------------------------------------------------------

@@ -18,6 +18,7 @@ from pyresponses_ws.server.engines.transformers_calls import (
     find_value,
     is_inside_string,
     make_gemma_reader,
+    read_harmony_calls,
     read_json_calls,
     read_known_calls,
     read_named_calls,
@@ -62,6 +63,8 @@ class CallMarkup:
     is_bare: bool = False
     #: Other tokens between ``begin`` and ``end``.
     inner: tuple[str, ...] = ()
+    #: Marks that say nothing to a reader: heads and ends of the parts of an answer.
+    around: tuple[str, ...] = ()
 
     @property
     def closers(self) -> tuple[str, ...]:
@@ -126,7 +129,7 @@ class Markup:
 
     def __post_init__(self) -> None:
         calls = self.calls
-        texts = () if calls is None else (calls.begin, calls.end, *calls.inner)
+        texts = () if calls is None else (calls.begin, calls.end, *calls.inner, *calls.around)
         marks = tuple(text for text in (*(self.think or ()), *texts) if text)
         object.__setattr__(self, "marks", marks)
 
@@ -160,9 +163,13 @@ def find_markup(*, template: str | None, tokens: Container[str]) -> Markup:
         think=next(think, None),
         calls=next(in_text, None) or next(in_tokens, None),
         alternates="must alternate" in text,
-        is_single="single tool-calls" in text,
+        is_single=any(words in text for words in _ONE_CALL),
         has_short_ids="length 9" in text,
     )
+
+
+#: What templates say that take only one call a message: Llama's and that of gpt-oss.
+_ONE_CALL = ("single tool-calls", "max 1 tool call per message")
 
 
 def _first_word(mark: str) -> str:
@@ -254,6 +261,18 @@ _LLAMA = CallMarkup(
     naming='{"name": "%s", "parameters":',
     is_bare=True,
 )
+_HARMONY = CallMarkup(
+    begin="to=functions.",
+    end="<|call|>",
+    read=read_harmony_calls,
+    opening="<|channel|>commentary to=functions.",
+    naming="<|channel|>commentary to=functions.%s <|constrain|>json<|message|>",
+    inner=("<|constrain|>",),
+    around=(
+        *("<|start|>assistant", "<|channel|>commentary", "<|channel|>final", "<|message|>"),
+        *("<|end|>", "<|return|>"),
+    ),
+)
 
 #: Rows: what must be there, and the markup of the calls. The more special row comes first.
 _CALLS: tuple[tuple[tuple[str, ...], CallMarkup], ...] = (
@@ -270,6 +289,7 @@ _CALLS: tuple[tuple[tuple[str, ...], CallMarkup], ...] = (
     (("<|tool_call|>", "<|/tool_call|>"), _make_list("<|tool_call|>", "<|/tool_call|>")),
     (("<|tool_call|>",), _make_list("<|tool_call|>", "")),
     (("<|python_tag|>",), _LLAMA),
+    (("<|channel|>", "<|message|>"), _HARMONY),
 )
 
 #: Pairs of marks around reasoning.
@@ -277,4 +297,5 @@ _THINK = (
     ("<think>", "</think>"),
     ("[THINK]", "[/THINK]"),
     ("<|channel>thought\n", "<channel|>"),
+    ("<|channel|>analysis<|message|>", "<|end|>"),
 )

@@ -77,6 +77,8 @@ class OutputReader:
     ) -> None:
         self._think = markup.think
         self._calls = markup.calls if tools else None
+        # Marks that are left out wherever they stand in a text.
+        self._around = markup.calls.around if markup.calls else ()
         self._tools = tools
         self._is_parallel = is_parallel
         self._state = _State.TEXT
@@ -157,7 +159,9 @@ class OutputReader:
         """Return the markers that count here, and what each leads to."""
         if self._state is _State.REASONING and self._think is not None:
             return {self._think[1]: _State.TEXT}
-        marks = {} if self._think is None else {self._think[0]: _State.REASONING}
+        marks = dict.fromkeys(self._around, _State.TEXT)
+        if self._think is not None:
+            marks[self._think[0]] = _State.REASONING
         if self._calls is not None:
             marks[self._calls.begin] = _State.CALL
         return marks

@@ -190,7 +190,11 @@ def _read_seed(value: object) -> int | None:
 
 
 def _read_template(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the template's variables; effort "none" turns thinking off unless they say else."""
+    """Return the template's variables, those that the effort sets unless they are given.
+
+    ``enable_thinking`` is what Qwen's templates and their like look at, ``reasoning_effort`` that
+    of gpt-oss; a template knows nothing of variables that it does not look at.
+    """
     variables = given.get("chat_template_kwargs", {})
     check("chat_template_kwargs", variables, OBJECT)
     for name in variables:
@@ -200,7 +204,8 @@ def _read_template(given: Mapping[str, Any]) -> dict[str, Any]:
             raise bad_request(message, code="invalid_value", param=path)
     reasoning = given.get("reasoning")
     effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
-    return {**({"enable_thinking": False} if effort == "none" else {}), **variables}
+    implied = {"enable_thinking": False} if effort == "none" else {"reasoning_effort": effort}
+    return {**(implied if effort is not None else {}), **variables}
 
 
 Reader = Callable[[str, Any], Any]
@@ -236,15 +241,6 @@ def _number(least: float, greatest: float) -> Reader:
     return read
 
 
-def _fraction(path: str, value: Any) -> float:
-    """Read a number over 0 and under 1."""
-    number: float = _number(0, 1)(path, value)
-    if number in (0, 1):
-        message = f"Invalid '{path}': expected a number over 0 and under 1, but got {number:g}."
-        raise bad_request(message, code="invalid_value", param=path)
-    return number
-
-
 def _flag(path: str, value: Any) -> bool:
     check(path, value, BOOLEAN)
     return bool(value)
@@ -267,8 +263,8 @@ def _stops(path: str, value: Any) -> list[str]:
 #: What a ``generation_config`` may say, and how it is read.
 _OPTIONS: dict[str, Reader] = {
     "do_sample": _flag,
-    "epsilon_cutoff": _fraction,
-    "eta_cutoff": _fraction,
+    "epsilon_cutoff": _number(0, 1),
+    "eta_cutoff": _number(0, 1),
     "max_new_tokens": _count(1),
     "min_new_tokens": _count(0),
     "min_p": _number(0, 1),
@@ -280,7 +276,8 @@ _OPTIONS: dict[str, Reader] = {
     "temperature": _number(0, 100),
     "top_k": _count(0),
     "top_p": _number(0, 1),
-    "typical_p": _fraction,
+    # 1 is off, and 0 would leave no token to draw.
+    "typical_p": _number(0.001, 1),
 }
 
 #: What it may say as long as it says 1.

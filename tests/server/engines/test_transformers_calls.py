@@ -15,6 +15,7 @@ from pyresponses_ws.server.engines.transformers_calls import (
     find_value,
     is_inside_string,
     make_gemma_reader,
+    read_harmony_calls,
     read_json_calls,
     read_known_calls,
     read_named_calls,
@@ -36,6 +37,7 @@ READERS = [
     read_named_calls,
     read_xml_calls,
     read_pair_calls,
+    read_harmony_calls,
     make_gemma_reader("<escape>"),
 ]
 
@@ -145,6 +147,21 @@ def test_mistral_has_several_ways(text: str) -> None:
 def test_mistral_without_arguments_is_no_call(text: str) -> None:
     """A name alone could be any word."""
     assert read_named_calls(text, NAMES) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'f <|constrain|>json<|message|>{"a": 1}',
+        'f<|channel|>commentary json<|message|>{"a": 1}',
+        'f<|message|>{"a": 1}',
+    ],
+)
+def test_gpt_oss_has_a_head_and_a_message(text: str) -> None:
+    """Where the head says who is meant may vary."""
+    assert read_harmony_calls(text, NAMES) == [ParsedCall("f", '{"a": 1}')]
+    assert read_harmony_calls(text[:-1], NAMES) is None
+    assert read_harmony_calls("f", NAMES) is None
 
 
 XML = """

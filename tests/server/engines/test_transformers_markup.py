@@ -60,6 +60,10 @@ FAMILIES = {
         """{{- "<|python_tag|>" }}... {"name": function name, "parameters": dictionary}""",
         '<|python_tag|>{"name": "f", "parameters": {"a": 1}}',
     ),
+    "gpt-oss": (
+        "<|channel|>commentary to=functions.f <|constrain|>json<|message|>",
+        'to=functions.f <|constrain|>json<|message|>{"a": 1}<|call|>',
+    ),
 }
 
 
@@ -95,10 +99,10 @@ def test_an_answer_that_was_begun_can_be_finished(family: str) -> None:
     for name in (None, "f"):
         forced = calls.force(name)
         assert forced == forced.rstrip(" ")
-        assert forced.startswith(calls.begin) is not calls.is_bare
-    written = "".join(calls.force("f").split())
+        assert (calls.begin in forced) is not calls.is_bare
+    written = "".join(calls.force("f").rpartition(calls.begin)[2].split())
     told = "".join(rest.split()).replace("[CALL_ID]123456789", "")
-    assert told.startswith(written.removeprefix(calls.begin))
+    assert told.startswith(written)
 
 
 def test_a_name_in_json_is_escaped() -> None:
@@ -128,6 +132,7 @@ def test_the_template_counts_before_the_tokens() -> None:
         (None, ("<think>", "</think>"), ("<think>", "</think>")),
         ("[THINK]a[/THINK]", (), ("[THINK]", "[/THINK]")),
         (None, ("<|channel>", "<channel|>"), ("<|channel>thought\n", "<channel|>")),
+        (None, ("<|channel|>",), ("<|channel|>analysis<|message|>", "<|end|>")),
         ("{{ messages }}", (), None),
         (None, (), None),
     ],
@@ -147,6 +152,7 @@ def test_a_plain_model_has_no_markup() -> None:
     [
         ("raise_exception('Conversation roles must alternate user/assistant/...')", "alternates"),
         ("raise_exception('This model only supports single tool-calls at once!')", "is_single"),
+        ("{#- We assume max 1 tool call per message -#}", "is_single"),
         ("raise_exception('Tool call IDs should be alphanumeric strings with length 9!')", None),
     ],
 )
@@ -191,9 +197,29 @@ def test_a_closing_marker_inside_a_string_closes_nothing() -> None:
     call = '<tool_call>{"name": "f", "arguments": {"a": "</tool_call>"}}</tool_call>'
     assert taken(HERMES, call[:60]) is None
     assert taken(HERMES, call) == (len(call), [("f", {"a": "</tool_call>"})])
-    xml = calls_of("<tool_call><function=")
-    value = "<tool_call><function=f><parameter=a></tool_call></parameter></function></tool_call>"
-    assert taken(xml, value) == (len(value), [("f", {"a": "</tool_call>"})])
+
+
+@pytest.mark.parametrize(
+    ("template", "call"),
+    [
+        (
+            "<tool_call><function=",
+            "<tool_call><function=f><parameter=a></tool_call></parameter></function></tool_call>",
+        ),
+        (
+            "<tool_call><arg_key>",
+            "<tool_call>f<arg_key>a</arg_key><arg_value></tool_call></arg_value></tool_call>",
+        ),
+        (
+            "<start_function_call>",
+            "<start_function_call>call:f{a:<escape><end_function_call><escape>}<end_function_call>",
+        ),
+    ],
+)
+def test_a_closing_marker_inside_a_bare_value_closes_nothing(template: str, call: str) -> None:
+    """Each family has its own marks around values."""
+    calls = calls_of(template)
+    assert taken(calls, call) == (len(call), [("f", {"a": calls.end})])
 
 
 def test_a_string_that_never_ends_is_given_up() -> None:
