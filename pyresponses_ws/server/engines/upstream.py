@@ -6,14 +6,12 @@ The upstream is sent the whole context with every turn, so it needs to remember 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from queue import Empty, SimpleQueue
-from typing import Any, Literal, TypeVar
+from collections.abc import Generator, Sequence
+from functools import partial
+from typing import Any, Literal
 
 from pyresponses_ws import codec
-from pyresponses_ws._protocol.sse import SSEParser
 from pyresponses_ws._transport.base import Check, Endpoint, HTTPCall, HTTPPool, HTTPRequest
 from pyresponses_ws._transport.http import RequestsPool
 from pyresponses_ws._transport.network import make_ssl_context
@@ -25,6 +23,7 @@ from pyresponses_ws.errors import (
     ConnectError,
     ConnectionLostError,
     ProtocolError,
+    ResponsesWSError,
 )
 from pyresponses_ws.proxies import find_proxy
 from pyresponses_ws.server.core.errors import engine_failed
@@ -43,11 +42,11 @@ from pyresponses_ws.server.engines.upstream_errors import (
     upstream_failed,
 )
 from pyresponses_ws.server.engines.upstream_events import Answer
+from pyresponses_ws.server.engines.upstream_later import has_ended, run_later, run_with_deadline
+from pyresponses_ws.server.engines.upstream_reader import MAX_EVENT_BYTES, AnswerReader
 from pyresponses_ws.server.engines.upstream_request import make_body
-from pyresponses_ws.urls import is_loopback, is_secure, split_url
+from pyresponses_ws.server.engines.upstream_url import ROUTE, read_url
 from pyresponses_ws.version import __version__
-
-T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
@@ -57,16 +56,13 @@ CONNECT_TIMEOUT = 10.0
 SEND_TIMEOUT = 30.0
 #: Seconds for the whole list of models: somebody waits for it, and it is only a list.
 MODELS_TIMEOUT = 5.0
+#: Seconds after which a turn counts as taken though the upstream has not answered. It may load a
+#: model for minutes before it does; a client waits one for the first event, and asks again then.
+PATIENCE = 20.0
 #: Connections that wait for the next turn: as many as turns run at once on most servers.
 MAX_IDLE = 16
-#: Bytes of one event. A terminal event repeats the output, images among it.
-MAX_EVENT_BYTES = 64 * 2**20
-#: Bytes of an answer, which is kept until it ends; what runs on for longer is broken.
-MAX_ANSWER_BYTES = 256 * 2**20
 
-_OPTION = "the upstream's URL"
 _ENCRYPTED = "reasoning.encrypted_content"
-_ROUTE = "/responses"
 
 #: What a client is told of a connection that failed; the log tells whoever runs the server more.
 _STAGES = {
@@ -81,7 +77,9 @@ class UpstreamEngine:
     """Asks the server at ``url``, which is what a client would take for its ``base_url``.
 
     ``api_key`` is this server's own, for the upstream; clients' keys go nowhere. Proxies and
-    certificates are those of the environment. Any number of turns may run at once.
+    certificates are those of the environment. Any number of turns may run at once. One that the
+    upstream has not answered after ``patience`` seconds counts as taken: a refusal then fails it.
+    ``http`` stands in for the connections.
 
     Raises ConfigError for a URL or key that cannot be used; neither is repeated.
     """
@@ -90,16 +88,22 @@ class UpstreamEngine:
     vets: Literal[True] = True
 
     def __init__(
-        self, url: str, *, api_key: str | None = None, http: HTTPPool | None = None
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        http: HTTPPool | None = None,
+        patience: float = PATIENCE,
     ) -> None:
-        self._base, self._address = _read_url(url, has_key=api_key is not None)
+        self._base, self._address = read_url(url, has_key=api_key is not None)
         self._headers = {"User-Agent": f"pyresponses-ws/{__version__}"}
         if api_key is not None:
             key = _check_key(api_key)
             self._headers["Authorization"] = f"Bearer {key}"
+        self._patience = patience
         # Made at once where it is needed, so that a bad bundle is told at the start.
         self._ssl_context = make_ssl_context() if self._base.startswith("https:") else None
-        self._http = http or RequestsPool(run_with_deadline=_run_with_deadline, max_idle=MAX_IDLE)
+        self._http = http or RequestsPool(run_with_deadline=run_with_deadline, max_idle=MAX_IDLE)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._base!r})"
@@ -109,7 +113,8 @@ class UpstreamEngine:
         try:
             return self._list_models()
         except Exception as exc:  # A list is not worth an error, whatever went wrong.
-            _logger.warning("%s does not list its models: %s", self._address, type(exc).__name__)
+            why = exc if isinstance(exc, ResponsesWSError) else type(exc).__name__
+            _logger.warning("%s does not list its models: %s", self._address, why)
             return ()
 
     def run(self, request: EngineRequest, cancel: CancelToken) -> Generator[Delta, None, None]:
@@ -142,18 +147,23 @@ class UpstreamEngine:
     def _ask(self, request: EngineRequest, cancel: CancelToken) -> Generator[Delta, None, None]:
         body = encode(make_body(request)).encode()
         check = _Check(cancel)
-        call = self._start("POST", _ROUTE, check, body=body, timeout=CONNECT_TIMEOUT)
+        call = self._start("POST", ROUTE, check, body=body, timeout=CONNECT_TIMEOUT)
         cancel.on_cancel(call.abort)
-        wants_secret = _ENCRYPTED in request.settings.get("include", ())
-        answer = Answer(wants_secret=wants_secret)
+        answer = Answer(wants_secret=_ENCRYPTED in request.settings.get("include", ()))
+        sending = run_later(partial(self._send, call, check), "upstream")
         try:
-            self._send(call, check)
-            yield StartDelta()
+            if not (is_in_time := has_ended(sending, self._patience)):
+                yield StartDelta()
+            sending.result()
+            if is_in_time:
+                yield StartDelta()
             for _ in _feed(answer, call, check):
                 yield from answer.take_deltas()
         finally:
             if not answer.is_over:
                 call.abort()
+            # One thread at a time has the call; after an abort it is free within milliseconds.
+            has_ended(sending, CONNECT_TIMEOUT)
             call.dispose()
         if answer.error is not None:
             raise answer.error
@@ -183,7 +193,7 @@ class UpstreamEngine:
             body = _read_body(call, limit=BODY_LIMIT)
         except ConnectionLostError:
             body = b""
-        frame = error_frame(call.status, call.headers, body, self._endpoint(_ROUTE))
+        frame = error_frame(call.status, call.headers, body, self._endpoint(ROUTE))
         error = from_refusal(frame, _parse(body))
         if error.status != call.status:
             _logger.warning("%s refused a turn with HTTP %d", self._address, call.status)
@@ -267,7 +277,7 @@ class _Deadline:
 
 def _feed(answer: Answer, call: HTTPCall, check: Check) -> Generator[None, None, None]:
     """Read until an answer is over; yield whenever it may have something to tell."""
-    reader = _Reader(answer)
+    reader = AnswerReader(answer)
     try:
         while not answer.is_over:
             check()
@@ -277,50 +287,6 @@ def _feed(answer: Answer, call: HTTPCall, check: Check) -> Generator[None, None,
         check()
         answer.fail(upstream_failed(f"The upstream's answer broke off: {exc.reason}."))
         yield
-
-
-class _Reader:
-    """Tells a stream of events from a Response in one piece by its first byte; types vary."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self._parser = SSEParser(max_event_bytes=MAX_EVENT_BYTES)
-        # The body so far, while it may be in one piece; None once it is a stream.
-        self._whole: bytearray | None = bytearray()
-        self._size = 0
-
-    def receive(self, data: bytes) -> None:
-        """Take the next bytes; b"" is the end."""
-        self._size += len(data)
-        if self._size > MAX_ANSWER_BYTES:
-            self._answer.fail(upstream_failed("The upstream's answer does not come to an end."))
-        elif not data:
-            self._receive_end()
-        elif self._whole is not None:
-            self._whole += data
-            start = self._whole.lstrip()[:1]
-            if start and start not in b"{[":
-                stream, self._whole = bytes(self._whole), None
-                self._parse(stream)
-        else:
-            self._parse(data)
-
-    def _receive_end(self) -> None:
-        if self._whole:
-            self._answer.receive_whole(bytes(self._whole))
-        else:
-            # Some servers leave out the blank line behind their last event.
-            self._parse(b"\n\n")
-            self._answer.receive_end()
-
-    def _parse(self, data: bytes) -> None:
-        try:
-            while texts := self._parser.receive_data(data):
-                data = b""
-                for text in texts:
-                    self._answer.receive_text(text)
-        except ProtocolError as exc:
-            self._answer.fail(upstream_failed(f"The upstream's answer is no event stream: {exc}."))
 
 
 def _read_body(call: HTTPCall, *, limit: int) -> bytes:
@@ -342,23 +308,6 @@ def _parse(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _read_url(url: str, *, has_key: bool) -> tuple[str, str]:
-    """Return the base of an upstream's routes, and its host and port. Raises ConfigError."""
-    parts = split_url(_OPTION, url)
-    if parts.scheme not in ("http", "https"):
-        raise ConfigError(f"{_OPTION} must start with http:// or https://, not {parts.scheme}://")
-    if parts.query or parts.fragment or url.strip().endswith(("?", "#")):
-        raise ConfigError(f"{_OPTION} must end behind its path: no query and no fragment")
-    host = parts.hostname or ""
-    if has_key and not is_secure(parts) and not is_loopback(host):
-        raise ConfigError(
-            f"{_OPTION} has http://, which would send the key in clear to {host}: use https://"
-        )
-    path = parts.path.rstrip("/")
-    path = path.removesuffix(_ROUTE) if path.endswith(_ROUTE) else path or "/v1"
-    return parts._replace(path=path).geturl(), parts.netloc
-
-
 def _check_key(key: str) -> str:
     try:
         return check_api_key(key)
@@ -368,23 +317,3 @@ def _check_key(key: str) -> str:
 
 def _nothing() -> None:
     """Do nothing once a request is out."""
-
-
-def _run_with_deadline(function: Callable[[], T], timeout: float) -> T:
-    """Run a blocking function on a helper thread; see ``RunWithDeadline``."""
-    outcome: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((function(), None))
-        except BaseException as exc:  # Raised again where it is waited for.
-            outcome.put((None, exc))
-
-    threading.Thread(target=run, name="pyresponses-resolver", daemon=True).start()
-    try:
-        result, error = outcome.get(timeout=timeout)
-    except Empty:
-        raise TimeoutError(f"no result within {timeout:g} s") from None
-    if error is not None:
-        raise error
-    return result  # type: ignore[return-value]  # None only beside an error

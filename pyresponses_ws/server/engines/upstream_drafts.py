@@ -7,16 +7,17 @@ has something to tell streams, and those that began behind it wait until it is d
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import methodcaller
 from typing import Any
 
 from pyresponses_ws.server.engines.base import Delta, ItemDelta
-from pyresponses_ws.server.engines.upstream_items import CallDraft, Draft, make_draft
+from pyresponses_ws.server.engines.upstream_items import Draft, make_draft
 
 Item = dict[str, Any]
 
 #: Items of one response; a real one has some hundreds at most.
-MAX_ITEMS = 10_000
+MAX_ITEMS = 2_000
 
 #: Types of items that a response here goes on with when another of them follows at once.
 _GROWING = frozenset({"message", "reasoning"})
@@ -41,6 +42,8 @@ class Drafts:
         self._by_id: dict[tuple[str, str], Draft] = {}
         self._by_place: dict[tuple[str, int], Draft] = {}
         self._newest: dict[str, Draft] = {}
+        # An id came twice, so that another one is another item's.
+        self._has_stable_ids = False
         # Those that have an id, that have a place, and that were added.
         self._named: set[Draft] = set()
         self._placed: set[Draft] = set()
@@ -65,26 +68,32 @@ class Drafts:
         if known is None or (known.is_done and kind in _GROWING):
             known = self.make(kind, before=known)
         self._added.add(known)
-        return self._note(known, item_id, place)
+        return self.note(known, item_id, place)
 
     def find(self, kind: str, item_id: str | None, place: int | None) -> Draft | None:
-        """Return the item that another event is about, done or not; None for one never heard of."""
+        """Return the item that another event seems to be about, done or not; None for a new one."""
         found = self._known(kind, item_id)
-        if found is None and place is not None:
+        if found is None and place is not None and not (item_id and self._has_stable_ids):
             found = self._by_place.get((kind, place))
-            if found is not None and found.is_done and item_id is not None:
-                return None
         if found is None:
             found = self._nameless(kind, item_id, place)
-        return None if found is None else self._note(found, item_id, place)
+        return found
 
     def find_or_make(self, kind: str, item_id: str | None, place: int | None) -> Draft:
         """Return the item that an event with more of it is about; one that is done is over."""
         found = self.find(kind, item_id, place)
-        if found is not None and not found.is_done:
-            return found
+        if found is None or found.is_done:
+            return self.follow(kind, item_id, place)
+        return self.note(found, item_id, place)
+
+    def follow(self, kind: str, item_id: str | None, place: int | None) -> Draft:
+        """Make the item that comes after what came under these names."""
         before = self._known(kind, item_id)
-        return self._note(self.make(kind, before=before), item_id, place)
+        return self.note(self.make(kind, before=before), item_id, place)
+
+    def is_alias(self, draft: Draft, item_id: str | None) -> bool:
+        """Say whether an item was found by its place, under an id that is new."""
+        return item_id is not None and self._by_id.get((draft.kind, item_id)) is not draft
 
     def make(self, kind: str, *, before: Draft | None = None) -> Draft:
         """Make a further item. Raises TooManyItems."""
@@ -97,7 +106,9 @@ class Drafts:
         return draft
 
     def _known(self, kind: str, item_id: str | None) -> Draft | None:
-        return None if item_id is None else self._by_id.get((kind, item_id))
+        known = None if item_id is None else self._by_id.get((kind, item_id))
+        self._has_stable_ids = self._has_stable_ids or known is not None
+        return known
 
     def _begun(self, kind: str, item_id: str | None, place: int | None) -> Draft | None:
         """Return the item whose pieces came before it was added."""
@@ -110,10 +121,12 @@ class Drafts:
         """Return the newest item, unless it has a name of a sort of which another is given."""
         newest = self._newest.get(kind)
         is_other = item_id is not None and newest in self._named
-        is_elsewhere = place is not None and newest in self._placed
+        at_place = None if place is None else self._by_place.get((kind, place))
+        is_elsewhere = place is not None and newest in self._placed and at_place is not newest
         return None if is_other or is_elsewhere else newest
 
-    def _note(self, draft: Draft, item_id: str | None, place: int | None) -> Draft:
+    def note(self, draft: Draft, item_id: str | None, place: int | None) -> Draft:
+        """Note the names of an item; return it."""
         if item_id is not None:
             self._by_id[draft.kind, item_id] = draft
             self._named.add(draft)
@@ -139,8 +152,8 @@ class Drafts:
         told: list[Delta] = []
         while self._waiting:
             head = self._waiting[0]
-            if head.is_full and len(self._waiting) > 1:
-                head.close()
+            if head.is_full and head not in self._added and len(self._waiting) > 1:
+                head.close()  # A server that does not say when items begin or end.
             told += self._take(head)
             if not head.is_done:
                 break
@@ -177,21 +190,53 @@ class Drafts:
         self._growing = None
         return [ItemDelta(head.as_item())]
 
-    def match(self, items: list[Item]) -> Iterator[tuple[Item, Draft]]:
-        """Yield the items of a Response, each with the draft that is the same; some are new.
+    def match(self, items: Sequence[Item]) -> list[tuple[Item, Draft]]:
+        """Return the items of a Response, each with the draft that is the same; some are new.
 
-        By id; else calls by what their outputs will name; else by place among those of its type.
-        Raises TooManyItems.
+        By id; else those that are equal; else calls by what their outputs will name, and others by
+        their place among those of their type. Raises TooManyItems.
         """
-        free: dict[str, list[Draft]] = {}
-        for draft in self._all:
-            free.setdefault(draft.kind, []).append(draft)
-        for item in items:
-            kind = item["type"]
-            item_id = found if isinstance(found := item.get("id"), str) and found else None
-            same = self._known(kind, item_id) or _choose(free.get(kind, []), item)
-            _take_out(free.get(kind, []), same)
-            yield item, same or self._note(self.make(kind), item_id, None)
+        free = list(self._all)
+        found = [self._find_named(item, free) for item in items]
+        found = [
+            draft or self._choose(free, item, methodcaller("equals", item))
+            for item, draft in zip(items, found, strict=True)
+        ]
+        return [
+            (
+                item,
+                draft
+                or self._choose(free, item, methodcaller("covers", item))
+                or self.make(item["type"]),
+            )
+            for item, draft in zip(items, found, strict=True)
+        ]
+
+    def _find_named(self, item: Item, free: list[Draft]) -> Draft | None:
+        draft = self._known(item["type"], _id_of(item))
+        _take_out(free, draft)
+        return draft
+
+    def _choose(
+        self, free: list[Draft], item: Item, is_same: Callable[[Draft], bool]
+    ) -> Draft | None:
+        """Return a draft that may be the same as ``item``, and take it out."""
+        has_name = _id_of(item) is not None and self._has_stable_ids
+        chosen = (
+            draft
+            for draft in free
+            if draft.kind == item["type"]
+            and not (has_name and draft in self._named)
+            and is_same(draft)
+        )
+        draft = next(chosen, None)
+        _take_out(free, draft)
+        return draft
+
+
+def _id_of(item: Item) -> str | None:
+    found = item.get("id")
+    return found if isinstance(found, str) and found else None
 
 
 def _take_out(free: list[Draft], draft: Draft | None) -> None:
@@ -200,11 +245,3 @@ def _take_out(free: list[Draft], draft: Draft | None) -> None:
         if draft in free:
             free.remove(draft)
         draft = draft.before
-
-
-def _choose(free: list[Draft], item: Item) -> Draft | None:
-    """Return the first that tells of the same as ``item``, else the first; None of none."""
-    for draft in free:
-        if draft.covers(item):
-            return draft
-    return None if not free or isinstance(free[0], CallDraft) else free[0]

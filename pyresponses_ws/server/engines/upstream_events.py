@@ -195,16 +195,18 @@ class Answer:
 
     def _settle(self, event: Event, kind: str, channel: str, text: str) -> Draft | None:
         """Take a whole text. One of an item that is done is told again."""
-        item_id, place = _names_of(event)
-        draft = self._drafts.find(kind, item_id, place)
-        if draft is not None and draft.is_done:
-            if not draft.texts.rest(channel, text, _place_of(event) or 0):
-                return None
-            draft = None
-        draft = draft or self._drafts.find_or_make(kind, item_id, place)
+        names, at = _names_of(event), _place_of(event) or 0
+        draft = self._drafts.find(kind, *names)
+        if draft is not None and draft.is_done and text in draft.texts.of(channel):
+            return None
+        is_alias = draft is not None and self._drafts.is_alias(draft, names[0])
+        if draft is not None and is_alias and not draft.texts.agrees(channel, text, at):
+            draft = self._drafts.follow(kind, *names)
+        else:
+            draft = self._drafts.find_or_make(kind, *names)
         if isinstance(draft, CallDraft):
             draft.note({key: event.get(key) for key in ("name", "call_id", "namespace")})
-        draft.settle(channel, _place_of(event), text)
+        draft.settle(channel, at, text)
         return draft
 
     def _take_part(self, event: Event) -> Draft | None:

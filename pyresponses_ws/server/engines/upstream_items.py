@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pyresponses_ws.server.engines.base import (
@@ -36,6 +37,8 @@ class Draft:
 
     #: Names of its channels.
     channels: tuple[str, ...] = ()
+    #: The channels of texts that are no lists of parts.
+    plain: Mapping[str, str] = MappingProxyType({})
     #: Fields of its done form that are told beside its texts.
     details: tuple[str, ...] = ()
 
@@ -82,13 +85,17 @@ class Draft:
     def settle_item(self, item: Item) -> None:
         """Take the done form: the rests of its texts, then its details."""
         self.note(item)
-        if not self.texts:
+        if not self.texts and self.before is None:
             for place, (channel, text) in enumerate(self._parts(item)):
-                self.add(channel, place, self.texts.rest(channel, text))
+                self.add(channel, place, text)
         else:
             for channel in self.channels:
                 self.add(channel, None, self.texts.rest(channel, self._whole(item, channel)))
         self.close()
+
+    def equals(self, item: Item) -> bool:
+        """Say whether another form tells just what has come."""
+        return all(self.texts.of(name) == self._whole(item, name) for name in self.channels)
 
     def covers(self, item: Item) -> bool:
         """Say whether another form tells of the same: one of the two goes on where the other ends.
@@ -103,11 +110,15 @@ class Draft:
         return True
 
     def misses(self, item: Item) -> bool:
-        """Say whether another form tells something that has not come."""
-        return not self.covers(item) or any(
-            self.texts.rest(channel, self._whole(item, channel)).strip()
-            for channel in self.channels
-        )
+        """Say whether another form tells something that has not come.
+
+        Without an id and without a text it is another, empty item.
+        """
+        wholes = {channel: self._whole(item, channel) for channel in self.channels}
+        if bool(self.texts) and not item.get("id") and not any(wholes.values()):
+            return True
+        rests = (self.texts.rest(channel, whole) for channel, whole in wholes.items())
+        return not self.covers(item) or any(rest.strip() for rest in rests)
 
     def close(self) -> None:
         """Take that nothing more comes; idempotent."""
@@ -127,7 +138,7 @@ class Draft:
         for key in ("summary", "content"):
             value = item.get(key)
             if isinstance(value, str):
-                value = [{"type": self.channels[-1 if key == "content" else 0], "text": value}]
+                value = [{"type": self.plain.get(key), "text": value}]
             for part in value if isinstance(value, list) else []:
                 if (found := read_part(part)) is not None and found[0] in self.channels:
                     yield found
@@ -157,6 +168,7 @@ class MessageDraft(Draft):
     """A message: text and refusals, with annotations."""
 
     channels = MESSAGE_CHANNELS
+    plain = MappingProxyType({"content": "output_text"})
     details = ("phase",)
 
     def __init__(self, kind: str, *, before: Draft | None = None) -> None:
@@ -218,6 +230,7 @@ class ReasoningDraft(Draft):
     """A reasoning: a summary, the text itself, or neither."""
 
     channels = REASONING_CHANNELS
+    plain = MappingProxyType({"summary": "summary_text", "content": "reasoning_text"})
     details = ("encrypted_content",)
 
     def as_item(self) -> Item:
@@ -285,6 +298,10 @@ class CallDraft(Draft):
         """Whether it ended without what makes it a call."""
         return self.is_done and not self._is_open and bool(self.texts)
 
+    def equals(self, item: Item) -> bool:
+        """Say whether another form tells of this call, whose texts alone would not say it."""
+        return bool(self.name) and self.covers(item)
+
     def covers(self, item: Item) -> bool:
         """Say whether another form tells of the same call."""
         other = _text(item.get("call_id"))
@@ -336,6 +353,15 @@ class WholeDraft(Draft):
     def covers(self, item: Item) -> bool:
         """Say yes: without an id its place among those of its type tells which it is."""
         return True
+
+    def equals(self, item: Item) -> bool:
+        """Say whether another form is this one, by whatever id."""
+        return not self.misses(item)
+
+    def misses(self, item: Item) -> bool:
+        """Say whether another form tells of another item, or of more."""
+        forms = ({k: v for k, v in form.items() if k != "id"} for form in (item, self.facts))
+        return next(forms) != next(forms)
 
     def as_item(self) -> Item:
         item_id = self.facts.get("id")

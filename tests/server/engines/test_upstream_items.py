@@ -1,0 +1,199 @@
+"""One item of an upstream becomes deltas, whatever it leaves out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyresponses_ws.server.engines.base import (
+    AnnotationDelta,
+    CallDelta,
+    DetailDelta,
+    ItemDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+)
+from pyresponses_ws.server.engines.upstream_items import Draft, MessageDraft, make_draft, read_part
+
+Item = dict[str, Any]
+NOTE = {"type": "url_citation", "url": "https://a.test"}
+
+
+def message(*parts: Item, **extra: Any) -> Item:
+    """Make the done form of a message."""
+    return {"id": "msg_up", "type": "message", "role": "assistant", "content": list(parts), **extra}
+
+
+def text_part(text: str, **extra: Any) -> Item:
+    """Make a part."""
+    return {"type": "output_text", "text": text, **extra}
+
+
+def call(arguments: Any = "{}", **extra: Any) -> Item:
+    """Make the done form of a call."""
+    known = {"id": "fc_up", "type": "function_call", "name": "f", "call_id": "c1"}
+    return {**known, "arguments": arguments, **extra}
+
+
+def settled(item: Item) -> list[Any]:
+    """Return the deltas of an item of which only the done form comes."""
+    draft = make_draft(item["type"])
+    draft.settle_item(item)
+    return draft.take_deltas()
+
+
+def test_a_message_streams_and_ends_with_its_details() -> None:
+    """The done form adds the rest of the text, and the phase."""
+    draft = make_draft("message")
+    draft.add("output_text", 0, "Hel")
+    assert draft.take_deltas() == [TextDelta("Hel")]
+    draft.settle_item(message(text_part("Hello"), phase="commentary"))
+    assert draft.take_deltas() == [TextDelta("lo"), DetailDelta({"phase": "commentary"})]
+
+
+def test_a_done_form_alone_tells_all() -> None:
+    """Parts in their order, annotations behind their text."""
+    parts = (text_part("a", annotations=[NOTE]), {"type": "refusal", "refusal": "no"})
+    assert settled(message(*parts)) == [TextDelta("a"), RefusalDelta("no")]
+    assert settled(message(parts[0])) == [TextDelta("a"), AnnotationDelta(NOTE)]
+    assert settled(message(content="plain")) == [TextDelta("plain")]
+
+
+def test_an_annotation_waits_for_a_text() -> None:
+    """There is nothing that it could stand behind before."""
+    draft = make_draft("message")
+    assert isinstance(draft, MessageDraft)
+    draft.annotate(NOTE)
+    draft.annotate("no annotation")
+    assert draft.take_deltas() == []
+    draft.add("output_text", 0, "a")
+    draft.settle_item(message(text_part("a", annotations=[NOTE])))
+    assert draft.take_deltas() == [TextDelta("a"), AnnotationDelta(NOTE)]
+
+
+def test_an_empty_message_says_nothing() -> None:
+    """Whether it is to be told depends on what else there is."""
+    assert settled(message(text_part(""))) == []
+
+
+def test_the_parts_of_a_summary_are_paragraphs() -> None:
+    """A response here has one part of a kind after the other only."""
+    parts = [{"type": "summary_text", "text": text} for text in ("One.", "Two.")]
+    item = {"type": "reasoning", "summary": parts, "encrypted_content": "secret"}
+    assert settled(item) == [
+        ReasoningDelta("One."),
+        ReasoningDelta("\n\nTwo."),
+        DetailDelta({"encrypted_content": "secret"}),
+    ]
+
+
+def test_reasoning_in_clear_is_content() -> None:
+    """As local servers send it."""
+    item = {
+        "type": "reasoning",
+        "summary": [],
+        "content": [{"type": "reasoning_text", "text": "hm"}],
+    }
+    assert settled(item) == [ReasoningDelta("hm", kind="content")]
+
+
+def test_reasoning_without_a_text_is_told_whole() -> None:
+    """A part that is opened for it would be an empty one."""
+    item = {"id": "rs_up", "type": "reasoning", "summary": [], "encrypted_content": "secret"}
+    whole = {"type": "reasoning", "encrypted_content": "secret", "summary": []}
+    assert settled(item) == [ItemDelta(whole)]
+
+
+def test_a_secret_that_is_due_is_told_as_missing() -> None:
+    """Else the server would make one up for a client that asked, and send it back upstream."""
+    draft = make_draft("reasoning")
+    draft.due = ("encrypted_content",)
+    draft.add("summary_text", 0, "hm")
+    draft.close()
+    assert draft.take_deltas()[-1] == DetailDelta({"encrypted_content": None})
+
+
+def test_a_call_opens_with_its_name() -> None:
+    """What came of its arguments before is not lost."""
+    draft = make_draft("function_call")
+    draft.add("arguments", None, '{"a"')
+    assert draft.take_deltas() == []
+    draft.note(call(""))
+    draft.add("arguments", None, ":1}")
+    opened = CallDelta('{"a"', name="f", call_id="c1")
+    assert draft.take_deltas() == [opened, CallDelta(":1}")]
+
+
+def test_a_call_may_be_told_by_its_done_form_alone() -> None:
+    """Arguments as an object are written out; without a ``call_id`` the item's own id serves."""
+    assert settled(call({"a": 1})) == [CallDelta("", name="f", call_id="c1"), CallDelta('{"a": 1}')]
+    [opened, *_] = settled(call(call_id=None, namespace="n"))
+    assert opened == CallDelta("{}", name="f", namespace="n", call_id="fc_up")
+
+
+def test_arguments_that_only_the_added_form_has_count() -> None:
+    """transformers serve adds a call complete."""
+    draft = make_draft("function_call")
+    draft.note(call('{"a":1}'))
+    draft.close()
+    assert draft.take_deltas() == [CallDelta(name="f", call_id="c1"), CallDelta('{"a":1}')]
+
+
+def test_a_custom_call_has_an_input() -> None:
+    """It is no JSON."""
+    item = {"type": "custom_tool_call", "name": "sh", "call_id": "c1", "input": "ls"}
+    assert settled(item) == [CallDelta(name="sh", kind="custom", call_id="c1"), CallDelta("ls")]
+
+
+def test_a_call_without_a_name_is_known_as_such() -> None:
+    """Nobody could run it."""
+    draft = make_draft("function_call")
+    draft.add("arguments", None, "{}")
+    draft.close()
+    assert draft.take_deltas() == []
+    assert vars(draft)["is_done"]
+    assert getattr(draft, "is_nameless")  # noqa: B009 - of calls only
+
+
+def test_an_item_of_another_type_is_told_whole_and_keeps_its_id() -> None:
+    """The upstream may ask for it later. An id that is no text is none."""
+    item = {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": None}
+    assert settled(item) == [ItemDelta(item)]
+    assert settled({**item, "id": 5}) == [ItemDelta({k: v for k, v in item.items() if k != "id"})]
+
+
+def test_only_the_done_form_of_another_type_counts() -> None:
+    """What was announced has changed by then."""
+    draft = make_draft("mcp_call")
+    draft.note({"type": "mcp_call", "status": "in_progress", "arguments": ""})
+    draft.settle_item({"type": "mcp_call", "status": "completed", "output": None})
+    told = {"type": "mcp_call", "status": "completed", "output": None}
+    assert draft.take_deltas() == [ItemDelta(told)]
+
+
+def test_a_message_that_cannot_stream_is_told_whole() -> None:
+    """Behind another message it would be taken for more of that one."""
+    draft = make_draft("message")
+    draft.settle_item(message(text_part("a", annotations=[NOTE]), phase="final_answer"))
+    assert draft.as_item() == {
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [text_part("a", annotations=[NOTE], logprobs=[])],
+        "phase": "final_answer",
+    }
+
+
+def test_forms_of_calls_are_the_same_by_what_their_outputs_name() -> None:
+    """Equal arguments do not make two calls one."""
+    draft: Draft = make_draft("function_call")
+    draft.settle_item(call())
+    assert draft.equals(call(id="fc_other"))
+    assert not draft.covers(call(call_id="c2"))
+
+
+def test_a_part_without_a_text_is_none() -> None:
+    """Whatever it is."""
+    odd: list[Any] = [None, 5, {}, {"type": 5}, {"type": "output_text", "text": None}]
+    assert [read_part(part) for part in odd] == [None] * 5
+    assert read_part({"type": "refusal", "refusal": "no"}) == ("refusal", "no")
