@@ -195,13 +195,14 @@ def dump(value: object) -> str:
     return text if _is_sound(text) else json.dumps(value)
 
 
-_HARMONY = re.compile(r"\s*([^\s<]+)[^{]*<\|message\|>(.*)", re.DOTALL)
+_HARMONY_NAME = re.compile(r"\s*([^\s<]+)")
 
 
 def read_harmony_calls(text: str, names: ToolNames) -> Calls:
     """Read ``NAME <|constrain|>json<|message|>{...}``, as gpt-oss writes it."""
-    found = _HARMONY.fullmatch(text)
-    return None if found is None else _read_named(found[1], found[2])
+    head, _, arguments = text.partition("<|message|>")
+    found = _HARMONY_NAME.match(head)
+    return None if found is None else _read_named(found[1], arguments)
 
 
 # --- XML, as Qwen3-Coder and GLM write it -------------------------------------------------------
@@ -210,8 +211,9 @@ _FUNCTION = re.compile(r"\s*<function=([^>\n]+)>(.*)</function>\s*", re.DOTALL)
 _PARAMETER = re.compile(r"\s*<parameter=([^>\n]+)>(.*?)</parameter>", re.DOTALL)
 _GLM = re.compile(r"\s*([^\s<]+)(.*)", re.DOTALL)
 _CONSTANTS = {"True": True, "False": False, "None": None}
+# A key holds no markup: with any text for it, a long broken call would be read for seconds.
 _PAIR = re.compile(
-    r"\s*<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>",
+    r"\s*<arg_key>([^<]*)</arg_key>\s*<arg_value>(.*?)</arg_value>",
     re.DOTALL,
 )
 

@@ -158,7 +158,7 @@ def find_markup(*, template: str | None, tokens: Container[str]) -> Markup:
     text = template or ""
     in_text = (calls for marks, calls in _CALLS if all(mark in text for mark in marks))
     in_tokens = (calls for marks, calls in _CALLS if all(mark in tokens for mark in marks))
-    think = (pair for pair in _THINK if pair[1] in text or _first_word(pair[0]) in tokens)
+    think = (pair for sign, token, pair in _THINK if sign in text or token in tokens)
     return Markup(
         think=next(think, None),
         calls=next(in_text, None) or next(in_tokens, None),
@@ -170,11 +170,6 @@ def find_markup(*, template: str | None, tokens: Container[str]) -> Markup:
 
 #: What templates say that take only one call a message: Llama's and that of gpt-oss.
 _ONE_CALL = ("single tool-calls", "max 1 tool call per message")
-
-
-def _first_word(mark: str) -> str:
-    """Return the token that a mark begins with."""
-    return mark[: mark.index(">") + 1] if ">" in mark else mark
 
 
 def _is_inside_parameter(text: str) -> bool:
@@ -292,10 +287,11 @@ _CALLS: tuple[tuple[tuple[str, ...], CallMarkup], ...] = (
     (("<|channel|>", "<|message|>"), _HARMONY),
 )
 
-#: Pairs of marks around reasoning.
+#: Rows: what of reasoning stands in a template, a token of it, and the marks around it. Templates
+#: often know its end only, where they cut it out of earlier answers.
 _THINK = (
-    ("<think>", "</think>"),
-    ("[THINK]", "[/THINK]"),
-    ("<|channel>thought\n", "<channel|>"),
-    ("<|channel|>analysis<|message|>", "<|end|>"),
+    ("</think>", "<think>", ("<think>", "</think>")),
+    ("[/THINK]", "[THINK]", ("[THINK]", "[/THINK]")),
+    ("<|channel>thought", "<|channel>", ("<|channel>thought\n", "<channel|>")),
+    ("<|channel|>analysis", "<|channel|>", ("<|channel|>analysis<|message|>", "<|end|>")),
 )

@@ -207,6 +207,7 @@ def test_pairs_have_values_without_types() -> None:
     assert one(read_pair_calls(text, NAMES)) == ("f", {"city": "12", "any": [1, 2]})
     assert one(read_pair_calls("f", NAMES)) == ("f", {})
     assert read_pair_calls("some words", NAMES) is None
+    assert read_pair_calls("f" + pair.format("a<b", "1"), NAMES) is None
     assert read_pair_calls(" ", NAMES) is None
 
 

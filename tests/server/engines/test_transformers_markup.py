@@ -134,6 +134,8 @@ def test_the_template_counts_before_the_tokens() -> None:
         (None, ("<|channel>", "<channel|>"), ("<|channel>thought\n", "<channel|>")),
         (None, ("<|channel|>",), ("<|channel|>analysis<|message|>", "<|end|>")),
         ("{{ messages }}", (), None),
+        ("<|channel|>analysis<|message|>", (), ("<|channel|>analysis<|message|>", "<|end|>")),
+        ("<|user|>{{ content }}<|end|>", ("<|end|>",), None),
         (None, (), None),
     ],
 )

@@ -26,9 +26,9 @@ TEMPLATES = {
     "xml": "<tool_call><function=</think>",
     "mistral": "[TOOL_CALLS][ARGS][/THINK]",
     "llama": "<|python_tag|></think>",
-    "gemma": "<|tool_call><tool_call|><channel|>",
+    "gemma": "<|tool_call><tool_call|><|channel>thought",
     "granite": "<|tool_call|>",
-    "gpt-oss": "<|channel|><|message|><|end|>",
+    "gpt-oss": "<|channel|>analysis<|message|>",
     "plain": "",
 }
 MARKUPS = {name: find_markup(template=text, tokens=()) for name, text in TEMPLATES.items()}
