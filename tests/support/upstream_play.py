@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,7 @@ class PlayedCall:
     is_lost: bool
     check: Check
     send_error: Exception | None = None
+    gate: threading.Event = field(default_factory=threading.Event)
     bytes_sent: int = 0
     bytes_received: int = 0
     is_reused: bool = False
@@ -49,6 +51,7 @@ class PlayedCall:
     is_disposed: bool = False
 
     def send(self, *, on_sent: Callable[[], None]) -> None:
+        self.gate.wait()
         self.check()
         if self.send_error is not None:
             raise self.send_error
@@ -82,6 +85,11 @@ class PlayedHTTP:
     send_error: Exception | None = None
     calls: list[PlayedCall] = field(default_factory=list)
     is_closed: bool = False
+    #: Heads come while it is set.
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     def start(
         self, request: HTTPRequest, *, check: Check, connect_timeout: float, send_timeout: float
@@ -94,6 +102,7 @@ class PlayedHTTP:
             self.is_lost,
             check,
             self.send_error,
+            self.gate,
         )
         self.calls.append(call)
         return call

@@ -1,0 +1,75 @@
+"""Thousands of generated answers: each turn ends, once, with a response that is in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.support.upstream_play import Played, PlayedHTTP, check_events, flatten, play
+from tests.support.upstream_streams import Said, Stream, make_stream
+
+#: Streams of the promise, and those of it that every run of the tests plays.
+PROMISED, PLAIN = 10_000, 2_000
+PIECE = 250
+
+Shown = tuple[str, ...]
+EMPTY: Shown = ("message", "", "")
+
+
+def play_stream(stream: Stream) -> Played:
+    """Play a stream and check its events, whatever it is."""
+    played = play(PlayedHTTP(stream.pieces, stream.is_lost))
+    check_events(played.events)
+    has_failed = played.final["status"] == "failed"
+    assert has_failed == (played.error is not None)
+    return played
+
+
+def expected(said: tuple[Said, ...]) -> list[Shown]:
+    """Return what a client must get: an empty message only where nothing else answers it."""
+    shown = [_flatten(each) for each in said]
+    full = [each for each in shown if each != EMPTY]
+    is_silent = all(each[0] == "reasoning" for each in full)
+    return [*full, EMPTY] if len(full) < len(shown) and is_silent else full
+
+
+def _flatten(said: Said) -> Shown:
+    def text(kind: str) -> str:
+        return "".join(text for name, text in said.texts if name == kind)
+
+    if said.kind == "message":
+        return said.kind, text("output_text"), text("refusal")
+    if said.kind == "reasoning":
+        return said.kind, text("summary_text"), text("reasoning_text")
+    return said.kind, said.name, said.call_id or said.extra["call_id"], text("arguments")
+
+
+def check_stream(number: int) -> str:
+    """Play a stream; if it was complete, nothing of it is lost, and nothing told twice."""
+    stream = make_stream(number)
+    played = play_stream(stream)
+    status: str = played.final["status"]
+    if stream.said is not None:
+        assert status == stream.ends_as, number
+    if stream.said is not None and status != "failed":
+        order: Any = list if stream.is_ordered else sorted
+        shown = order(flatten(item) for item in played.output)
+        assert shown == order(expected(stream.said)), number
+    return status
+
+
+@pytest.mark.parametrize("start", range(0, PLAIN, PIECE))
+def test_every_turn_ends_once_and_in_order(start: int) -> None:
+    """Complete, sparse, mixed up, cut or garbage."""
+    statuses = Counter(check_stream(number) for number in range(start, start + PIECE))
+    assert set(statuses) == {"completed", "incomplete", "failed"}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("start", range(PLAIN, PROMISED, 4 * PIECE))
+def test_every_promised_turn_ends_once_and_in_order(start: int) -> None:
+    """The rest of ten thousand."""
+    statuses = Counter(check_stream(number) for number in range(start, start + 4 * PIECE))
+    assert set(statuses) == {"completed", "incomplete", "failed"}
