@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -15,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from pyresponses_ws.testing import LocalServer
 
-pytest_plugins = ["pyresponses_ws.testing.plugin"]
+pytest_plugins = ["pyresponses_ws.testing.plugin", "tests.matrix.grid"]
 
 #: Child processes find their modules by this, as the tests do by ``pythonpath`` in setup.cfg.
 _ROOT = str(Path(__file__).resolve().parent.parent)
@@ -28,6 +29,13 @@ hypothesis.settings.register_profile(
     "fresh checkout", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("fresh checkout")
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector pass over the thousands of tests: some of them call it at every step."""
+    gc.collect()
+    gc.freeze()
+
 
 #: Threads of a client, which must be gone once the test has let go of it. A resolver may be left
 #: behind by design, and the server that all tests share keeps its own.

@@ -33,7 +33,9 @@ def test_names_times_and_hosts_are_those_of_the_certificate() -> None:
 
 
 @pytest.mark.parametrize(
-    "der", [b"", b"0", b"0\x03abc", b"0\x82", DER[:100], b"\x30\x00", b"\x05\x00"]
+    "der",
+    [b"", b"0", b"0\x03abc", b"0\x82", DER[:100], b"\x30\x00", b"\x05\x00"],
+    ids=["empty", "tag", "short", "length", "cut", "hollow", "null"],
 )
 def test_what_is_no_certificate_is_a_value_error(der: bytes) -> None:
     """Whoever answered chose these bytes."""
