@@ -49,7 +49,8 @@ class Creates:
         """Answer a create."""
         body, size = await read_object(request, self._max_body_bytes)
         owner = request.scope["owner"]
-        create = parse_http_create(body, size=size)
+        takes_nested = self._service.takes_nested_tools
+        create = parse_http_create(body, size=size, takes_nested_tools=takes_nested)
         self._service.admit(owner, time.time())
         turn = self._open_turn(create, owner)
         refusal = _refuse(turn.direction)

@@ -13,6 +13,7 @@ from pyresponses_ws.server.engines.base import (
     Content,
     CutDelta,
     DetailDelta,
+    DoneDelta,
     ItemDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -65,6 +66,7 @@ def _runs(text: st.SearchStrategy[str]) -> st.SearchStrategy[list[Step]]:
         st.builds(CutDelta, st.sampled_from(["max_output_tokens", "content_filter"])),
         st.builds(UsageDelta, *[st.integers(0, 2**40)] * 4),
         st.builds(StopMark),
+        st.builds(DoneDelta),
         output_items().map(ItemDelta),
     )
     cited = st.tuples(st.builds(TextDelta, text), _CITATIONS, _DETAILS)

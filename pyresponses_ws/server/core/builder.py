@@ -26,6 +26,7 @@ from pyresponses_ws.server.engines.base import (
     Content,
     CutDelta,
     DetailDelta,
+    DoneDelta,
     ItemDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -37,7 +38,7 @@ _ENCRYPTED = "reasoning.encrypted_content"
 
 #: Deltas that carry text.
 _Text = TextDelta | RefusalDelta | ReasoningDelta | CallDelta
-_Output = _Text | ItemDelta | AnnotationDelta | DetailDelta | CutDelta
+_Output = _Text | ItemDelta | AnnotationDelta | DetailDelta | DoneDelta | CutDelta
 
 #: Fields of an item that its builder alone decides on.
 _OWN_FIELDS = frozenset({"id", "type", "call_id", "name"})
@@ -160,6 +161,8 @@ class ResponseBuilder:
             yield from self._take_annotation(delta.annotation)
         elif isinstance(delta, DetailDelta):
             self._details |= delta.fields
+        elif isinstance(delta, DoneDelta):
+            yield from self._close_item("completed")
         else:
             yield from self._take_message(delta)
 

@@ -10,7 +10,7 @@ from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.fields import check_settings
 from pyresponses_ws.server.core.inputs import parse_input
 from pyresponses_ws.server.core.kinds import Item
-from pyresponses_ws.server.core.tools import check_tool_choice, check_tools
+from pyresponses_ws.server.core.tools import check_tool_choice, check_tools, flatten_tools
 
 __all__ = ["CreateRequest", "Item", "parse_create", "parse_http_create", "parse_lane"]
 
@@ -79,12 +79,21 @@ def parse_lane(data: dict[str, Any]) -> str | None:
     return lane
 
 
-def parse_create(data: dict[str, Any], *, lane: str | None = None, size: int = 0) -> CreateRequest:
+def parse_create(
+    data: dict[str, Any],
+    *,
+    lane: str | None = None,
+    size: int = 0,
+    takes_nested_tools: bool = False,
+) -> CreateRequest:
     """Check the fields of a create; nulls count as absent, unknown fields pass.
 
-    Raises BadRequestError naming the field.
+    Tools in the shape of chat completions are refused, as by the service, or made flat. Raises
+    BadRequestError naming the field.
     """
     settings = {key: value for key, value in data.items() if value is not None}
+    if takes_nested_tools:
+        settings = flatten_tools(settings)
     check_settings(settings)
     if not settings.get("model"):
         raise errors.missing_parameter("model")
@@ -95,12 +104,14 @@ def parse_create(data: dict[str, Any], *, lane: str | None = None, size: int = 0
     return CreateRequest(settings=settings, input=items, lane=lane, size=size)
 
 
-def parse_http_create(data: dict[str, Any], *, size: int = 0) -> CreateRequest:
+def parse_http_create(
+    data: dict[str, Any], *, size: int = 0, takes_nested_tools: bool = False
+) -> CreateRequest:
     """Check the body of ``POST /v1/responses``, which knows neither lanes nor ``generate``."""
     if data.get("stream_id") is not None:
         raise errors.bad_request("Unknown parameter: 'stream_id'.", param="stream_id")
     known = {key: value for key, value in data.items() if key != "generate"}
-    return parse_create(known, size=size)
+    return parse_create(known, size=size, takes_nested_tools=takes_nested_tools)
 
 
 def _check_unsupported(settings: dict[str, Any]) -> None:

@@ -35,6 +35,8 @@ class Service:
         self._director = director
         # Whether the engine looks at a turn before it is created.
         self._vets = vets
+        #: Callers of the models behind such engines know tools in two shapes.
+        self.takes_nested_tools = vets
         self._rates = RateLimiter(None) if rates is None else rates
         # Why no turn is opened any more; None while they are.
         self._refusal: APIError | None = None

@@ -162,7 +162,8 @@ class Session:
     def _queue(self, lane: Lane, data: dict[str, Any], size: int, now: float) -> None:
         """Queue a create, or its refusal, so that a lane answers in the order it was asked."""
         try:
-            request = parse_create(data, lane=lane, size=size)
+            takes_nested = self._service.takes_nested_tools
+            request = parse_create(data, lane=lane, size=size, takes_nested_tools=takes_nested)
             self._service.admit(self._owner, now)
         except APIError as error:
             self._lanes.refuse(lane, error)

@@ -53,6 +53,26 @@ _ALLOWED = Shape({"mode": required(one_of("auto", "required")), "tools": require
 _ALLOWED_TOOL = Shape({"type": required(STRING), "name": STRING})
 
 
+def flatten_tools(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings whose tools, and the choice among them, are in this API's flat shape.
+
+    What chat completions put below ``function`` comes up beside ``type``.
+    """
+    tools, choice = settings.get("tools"), settings.get("tool_choice")
+    flat: dict[str, Any] = {}
+    if isinstance(tools, list):
+        flat["tools"] = [_flatten(tool) for tool in tools]
+    if choice is not None:
+        flat["tool_choice"] = _flatten(choice)
+    return settings | flat
+
+
+def _flatten(tool: Any) -> Any:
+    if not isinstance(tool, dict) or not isinstance(tool.get("function"), dict):
+        return tool
+    return {key: value for key, value in tool.items() if key != "function"} | tool["function"]
+
+
 def check_tools(path: str, tools: list[Any]) -> None:
     """Check tools, those in namespaces included. Raises the 400 that names the one."""
     for index, tool in enumerate(tools):

@@ -88,6 +88,11 @@ class DetailDelta:
 
 
 @dataclass(frozen=True)
+class DoneDelta:
+    """The open item is done; only between two items of one type does that need to be said."""
+
+
+@dataclass(frozen=True)
 class StartDelta:
     """The engine takes the turn, so ``response.created`` goes out; see ``Vetter``."""
 
@@ -120,6 +125,7 @@ Content = (
     | ItemDelta
     | AnnotationDelta
     | DetailDelta
+    | DoneDelta
     | UsageDelta
     | CutDelta
 )

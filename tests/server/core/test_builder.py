@@ -14,6 +14,7 @@ from pyresponses_ws.server.engines.base import (
     CutDelta,
     Delta,
     DetailDelta,
+    DoneDelta,
     ItemDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -55,6 +56,7 @@ ANSWERS: dict[str, list[Delta]] = {
         *(ReasoningDelta("Hm"), DetailDelta({"encrypted_content": "gA"})),
         *(TextDelta("Well"), DetailDelta({"phase": "commentary"}), TextDelta(".")),
     ],
+    "two messages": [TextDelta("Wait."), DoneDelta(), TextDelta("Pong"), DoneDelta(), DoneDelta()],
     "nothing": [],
     "cut": [TextDelta("Once upon"), CutDelta("max_output_tokens"), TextDelta(" a time")],
 }
@@ -296,6 +298,12 @@ def test_an_annotation_is_told_at_once_and_kept_in_its_part() -> None:
     assert (told["annotation"], told["annotation_index"]) == (CITATION, 0)
     (part,) = events[-1]["response"]["output"][0]["content"]
     assert (part["text"], part["annotations"]) == ("Pong.", [CITATION])
+
+
+def test_two_items_of_one_type_stay_two() -> None:
+    """What says that the first is done has no event of its own where nothing is open."""
+    output = build(ANSWERS["two messages"])[-1]["response"]["output"]
+    assert [item["content"][0]["text"] for item in output] == ["Wait.", "Pong"]
 
 
 def test_details_are_told_when_their_item_is_done() -> None:

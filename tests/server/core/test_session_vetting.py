@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.service import Service
 from pyresponses_ws.server.engines.base import StartDelta, TextDelta
@@ -75,6 +77,27 @@ def test_a_refused_continuation_evicts_its_parent() -> None:
     refuse(wire)
     (frame,) = wire.send(input="two", store=False, previous_response_id=parent["id"])
     assert frame["error"]["code"] == "previous_response_not_found"
+
+
+def test_tools_may_be_nested_and_become_flat() -> None:
+    """As callers of chat models have them; other engines refuse them, as the service does."""
+    function = {"name": "f", "parameters": {"type": "object"}}
+    nested = {"type": "function", "function": function}
+    choice = {"type": "function", "function": {"name": "f"}}
+    wire = vetted()
+    assert wire.send(input="hi", tools=[nested], tool_choice=choice) == []
+    request = wire.turns[0].engine_request
+    assert request.tools == [{"type": "function", **function}]
+    assert request.tool_choice == {"type": "function", "name": "f"}
+    (frame,) = Wire().send(input="hi", tools=[nested])
+    assert frame["error"]["param"] == "tools[0].function"
+
+
+@pytest.mark.parametrize("tools", [[5], [{"type": "function", "function": 5}], {"a": 1}])
+def test_other_shapes_of_tools_are_refused(tools: object) -> None:
+    """With their place."""
+    (frame,) = vetted().send(input="hi", tools=tools)
+    assert frame["error"]["param"].startswith("tools")
 
 
 def test_a_failure_behind_the_start_fails_the_response() -> None:
