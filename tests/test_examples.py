@@ -20,11 +20,19 @@ EXPECTED = {
     "over_http": "gone: 404",
     "trace_turns": "chat gpt-6-astra: ",
     "survive_faults": " ... lost after 'You'. Once more:",
+    "local_upstream": "You| said:| And? (over websocket)",
+    "local_model": 'get_weather({"city": "Paris"})',
 }
+#: Those that run a model, and so need what the plain tests do without.
+REAL = {"local_model"}
+CASES = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.real] if path.stem in REAL else [])
+    for path in EXAMPLES
+]
 
 
 @pytest.mark.usefixtures("_served_offline")
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", CASES)
 def test_example_runs(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It ends well, and prints what it is about."""
     runpy.run_path(str(example), run_name="__main__")

@@ -62,7 +62,6 @@ CONVERSATIONS: dict[str, list[TurnOf]] = {
         ask(HELLO, instructions="You are terse."),
         go_on(QUESTION, tools=[TOOL]),
         answer_call,
-        go_on(THINK),
     ],
 }
 

@@ -7,14 +7,22 @@ from typing import Any
 
 import pytest
 
-from pyresponses_ws import Response, ResponseFunctionToolCall, ResponseReasoningItem
+from pyresponses_ws import (
+    BadRequestError,
+    Response,
+    ResponseFunctionToolCall,
+    ResponseReasoningItem,
+)
 from pyresponses_ws.testing import LocalServer
 from tests.real.models.conversations import (
     CONCLUSION,
     CONVERSATIONS,
     GREETING,
+    MODEL,
     REPORT,
+    THINK,
     THOUGHT,
+    ask,
     settled,
     settled_events,
 )
@@ -75,10 +83,10 @@ def test_it_thinks_before_it_answers(server: LocalServer, transport: str) -> Non
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_it_remembers_what_only_the_first_turn_said(server: LocalServer, transport: str) -> None:
-    """Four turns by the id of the one before: their prompts grow by all that came earlier."""
+def test_it_remembers_what_only_an_earlier_turn_said(server: LocalServer, transport: str) -> None:
+    """The city, which no output of a tool names; each prompt is larger than the one before."""
     responses = converse(server, "all of it", transport)
-    assert [r.output_text.strip() for r in responses] == [GREETING, "", REPORT, CONCLUSION]
+    assert [r.output_text for r in responses] == [GREETING, "", REPORT]
     sizes = [r.usage.input_tokens for r in responses if r.usage]
     assert sizes == sorted(set(sizes))
 
@@ -120,6 +128,32 @@ def _words(response: Any) -> list[tuple[str, str]]:
         "function_call": lambda item: item.arguments,
     }
     return [(item.type, texts[item.type](item).strip()) for item in response.output]
+
+
+def test_ours_tells_what_the_other_leaves_out(local_model: LocalServer) -> None:
+    """No line breaks around the reasoning; how many tokens it took; and that a limit was met."""
+    turns = [CONVERSATIONS["thinking"][0], ask(THINK, max_output_tokens=16)]
+    whole, cut = (o.response for o in create_all(local_model.base_url, "websocket", turns).outcomes)
+    assert whole is not None
+    assert (thought_of(whole), whole.output_text) == (THOUGHT, CONCLUSION)
+    assert whole.usage is not None
+    assert 0 < whole.usage.output_tokens_details.reasoning_tokens < whole.usage.output_tokens
+    assert cut is not None
+    assert cut.incomplete_details is not None
+    assert (cut.status, cut.incomplete_details.reason) == ("incomplete", "max_output_tokens")
+
+
+def test_an_image_for_a_model_without_eyes_is_refused(local_model: LocalServer) -> None:
+    """Before anything is said, in words that name the way out."""
+    picture = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    turn = {"model": MODEL, "input": [{"role": "user", "content": [picture]}]}
+    for run in (
+        stream_all(local_model.base_url, "websocket", [lambda past: turn]),
+        post_all(local_model.base_url, [lambda past: turn]),
+    ):
+        error = run.outcomes[0].error
+        assert isinstance(error, BadRequestError)
+        assert (error.code, error.param) == ("image_not_supported", "input")
 
 
 def test_text_arrives_in_pieces(server: LocalServer) -> None:

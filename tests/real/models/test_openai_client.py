@@ -10,6 +10,7 @@ import pytest
 from openai import BadRequestError, OpenAI
 from openai.lib.responses_websocket import (
     ResponsesWebSocketAccumulator,
+    ResponsesWebSocketLane,
     ResponsesWebSocketLimits,
     ResponsesWebSocketSession,
 )
@@ -66,7 +67,8 @@ def ask(request: pytest.FixtureRequest, client: OpenAI) -> Iterator[Ask]:
                 yield lambda **fields: accumulated(connection, **fields)
             else:
                 with ResponsesWebSocketSession(connection, limits=LIMITS) as session:
-                    yield lambda **fields: on_lane(session, **fields)
+                    lane = session.lane("main")
+                    yield lambda **fields: on_lane(lane, **fields)
 
 
 def last_of(client: OpenAI, **fields: Any) -> Response:
@@ -95,9 +97,8 @@ def accumulated(connection: Any, **fields: Any) -> Response:
     return accumulator.get_final_response()
 
 
-def on_lane(session: ResponsesWebSocketSession, **fields: Any) -> Response:
+def on_lane(lane: ResponsesWebSocketLane, **fields: Any) -> Response:
     """Take a turn on a named lane."""
-    lane = session.lane("main")
     command: Any = {"type": "response.create", "model": MODEL, **fields}
     lane.send(command)
     return lane.get_final_response(timeout=PATIENCE)
@@ -138,8 +139,9 @@ def test_an_unknown_parent_is_refused(client: OpenAI) -> None:
 
 
 def test_sampling_fields_reach_the_model(client: OpenAI) -> None:
-    """A limit of tokens cuts the text where it says, by the model's own count."""
-    response = client.responses.create(model=MODEL, input=HELLO, max_output_tokens=5)
-    assert GREETING.startswith(response.output_text)
+    """A limit of tokens cuts the answer where it says, by the model's own count."""
+    response = client.responses.create(model=MODEL, input=THINK, max_output_tokens=16)
     assert response.usage is not None
-    assert response.usage.output_tokens == 5
+    assert response.usage.output_tokens == 16
+    assert CONCLUSION.startswith(response.output_text.strip())
+    assert response.output_text.strip() != CONCLUSION
