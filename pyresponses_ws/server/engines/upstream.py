@@ -76,7 +76,7 @@ _STAGES = {
 class UpstreamEngine:
     """Asks the server at ``url``, which is what a client would take for its ``base_url``.
 
-    ``api_key`` is this server's own, for the upstream; clients' keys go nowhere. Proxies and
+    ``api_key`` is this server's own, for the upstream, "" is none; clients' go nowhere. Proxies and
     certificates are those of the environment. Any number of turns may run at once. One that the
     upstream has not answered after ``patience`` seconds counts as taken: a refusal then fails it.
     ``http`` stands in for the connections.
@@ -95,11 +95,10 @@ class UpstreamEngine:
         http: HTTPPool | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        self._base, self._address = read_url(url, has_key=api_key is not None)
+        self._base, self._address = read_url(url, has_key=bool(api_key))
         self._headers = {"User-Agent": f"pyresponses-ws/{__version__}"}
-        if api_key is not None:
-            key = _check_key(api_key)
-            self._headers["Authorization"] = f"Bearer {key}"
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {_check_key(api_key)}"
         self._patience = patience
         # Made at once where it is needed, so that a bad bundle is told at the start.
         self._ssl_context = make_ssl_context() if self._base.startswith("https:") else None
@@ -160,8 +159,8 @@ class UpstreamEngine:
             for _ in _feed(answer, call, check):
                 yield from answer.take_deltas()
         finally:
-            if not answer.is_over:
-                call.abort()
+            if not answer.is_over or answer.error is not None:
+                call.abort()  # It may go on for long, and nobody listens.
             # One thread at a time has the call; after an abort it is free within milliseconds.
             has_ended(sending, CONNECT_TIMEOUT)
             call.dispose()

@@ -29,7 +29,7 @@ Event = dict[str, Any]
 MAX_HELD = 16 * 2**20
 
 #: The events of texts without their last word, by the type of their item, their channel, and the
-#: key of the whole text. The names without ``_text`` are those of the first servers that had them.
+#: key of the whole text. The names without ``_text`` are those of Open Responses.
 _TEXTS: dict[str, tuple[str, str, str]] = {
     "response.output_text": ("message", "output_text", "text"),
     "response.refusal": ("message", "refusal", "refusal"),
@@ -67,13 +67,8 @@ _ERRORS = frozenset({"error", "response.error"})
 _REASONS = ("max_output_tokens", "max_messages", "content_filter")
 
 #: Spellings of the two counts; the second is that of chat completions.
-_INPUT_COUNTS, _OUTPUT_COUNTS = (
-    ("input_tokens", "prompt_tokens"),
-    (
-        "output_tokens",
-        "completion_tokens",
-    ),
-)
+_INPUT_COUNTS = ("input_tokens", "prompt_tokens")
+_OUTPUT_COUNTS = ("output_tokens", "completion_tokens")
 
 
 class Answer:
@@ -257,7 +252,7 @@ class Answer:
             self._deltas.append(usage)
         if status not in ("completed", "incomplete"):
             self._fail(_ended_badly(status, event))
-        elif any(isinstance(each, CallDraft) and each.is_nameless for each in self._close_all()):
+        elif self._close_all() and status == "completed":
             self._fail(upstream_failed("The upstream sent a call without a name."))
         else:
             self._finish(cut=_reason_of(response) if status == "incomplete" else None)
@@ -269,12 +264,12 @@ class Answer:
                 draft.settle_item(item)
                 self._drafts.queue(draft)
 
-    def _close_all(self) -> list[Draft]:
-        drafts = list(self._drafts)
-        for draft in drafts:
+    def _close_all(self) -> bool:
+        """Close every item; return whether one of them is a call that nobody could run."""
+        for draft in self._drafts:
             draft.close()
             self._drafts.queue(draft)
-        return drafts
+        return any(isinstance(draft, CallDraft) and draft.is_nameless for draft in self._drafts)
 
     def _finish(self, *, cut: CutDelta | None) -> None:
         self._deltas += self._drafts.take_deltas()

@@ -199,7 +199,8 @@ class MessageDraft(Draft):
         for part in parts:
             if part["type"] == "output_text":
                 part["annotations"], self._annotations = self._annotations, []
-        known = {"type": "message", "role": "assistant", "status": "completed", "content": parts}
+        status = "incomplete" if self.facts.get("status") == "incomplete" else "completed"
+        known = {"type": "message", "role": "assistant", "status": status, "content": parts}
         return known | self._known_details()
 
     def _make_part(self, kind: str, text: str) -> Item:

@@ -70,7 +70,7 @@ def test_a_turn_starts_when_the_upstream_has_taken_it() -> None:
 def test_the_request_is_a_post_of_a_stream() -> None:
     """With the key of this server, if it has one, and never with one from the environment."""
     http = PlayedHTTP([HELLO])
-    for key in (KEY, None):
+    for key in (KEY, ""):
         list(UpstreamEngine(URL, api_key=key, http=http).run(ask("hi", seed=1), CancelToken()))
     with_key, without = (call.request for call in http.calls)
     assert (with_key.method, with_key.endpoint.url) == ("POST", f"{URL}/responses")
@@ -161,6 +161,7 @@ def test_an_answer_that_breaks_off_fails_the_response_with_what_came() -> None:
         assert played.deltas == [StartDelta(), TextDelta("Hello")]
         assert words in str(played.error)
         assert played.final["status"] == "failed"
+        assert http.calls[0].is_aborted
         assert http.calls[0].is_disposed
 
 
@@ -198,7 +199,7 @@ def test_neither_key_nor_header_is_in_its_repr() -> None:
     assert repr(UpstreamEngine(URL, api_key=KEY)) == f"UpstreamEngine({URL!r})"
 
 
-@pytest.mark.parametrize("key", ["", "two words", "line\n"])
+@pytest.mark.parametrize("key", [" ", "two words", "line\n"])
 def test_a_key_that_no_header_may_carry_is_refused(key: str) -> None:
     """The error says whose key it is."""
     with pytest.raises(ConfigError, match="upstream's key"):

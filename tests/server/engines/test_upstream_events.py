@@ -319,6 +319,13 @@ def test_a_call_without_a_name_fails_the_turn() -> None:
     assert "without a name" in str(answer.error)
 
 
+def test_a_call_that_was_cut_before_its_name_is_left_out() -> None:
+    """The response says itself that it is incomplete."""
+    end = {"type": "response.incomplete", "response": {"status": "incomplete"}}
+    answer = receive(text("{", "function_call_arguments"), end)
+    assert answer.take_deltas() == [CutDelta("max_output_tokens")]
+
+
 def test_a_response_in_one_piece_is_an_answer() -> None:
     """Of a server that streams nothing."""
     usage = {"input_tokens": 3, "output_tokens": 2}

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
 import pytest
+from openai._models import construct_type_unchecked
+from openai.lib.responses_websocket import ResponsesWebSocketAccumulator
+from openai.types.responses import ResponsesServerEvent as OfficialEvent
 
+from pyresponses_ws._protocol.turn import Turn
+from pyresponses_ws.codec import parse_event
+from tests.server.drivers import Frame
 from tests.support.upstream_play import Played, PlayedHTTP, check_events, flatten, play
 from tests.support.upstream_streams import Said, Stream, make_stream
 
@@ -65,6 +72,40 @@ def test_every_turn_ends_once_and_in_order(start: int) -> None:
     """Complete, sparse, mixed up, cut or garbage."""
     statuses = Counter(check_stream(number) for number in range(start, start + PIECE))
     assert set(statuses) == {"completed", "incomplete", "failed"}
+
+
+def _check_officially(events: list[Frame]) -> None:
+    """Assert that the official client knows the output before the last event tells it."""
+    accumulator = ResponsesWebSocketAccumulator()
+    *before, last = [construct_type_unchecked(type_=OfficialEvent, value=each) for each in events]
+    for event in before:
+        accumulator.add_event(event)
+    known = accumulator.snapshot().output
+    accumulator.add_event(last)
+    assert accumulator.snapshot().output == known
+    assert accumulator.get_final_response().status == events[-1]["response"]["status"]
+
+
+def _add_up(events: list[Frame]) -> list[Frame]:
+    """Return what our client makes of a response whose last event leaves its output out."""
+    turn = Turn()
+    turn.mark_sent()
+    *before, last = events
+    for event in [*before, {**last, "response": {**last["response"], "output": None}}]:
+        turn.receive_event(parse_event(json.dumps(event)))
+    return [item.to_dict() for item in turn.response().output]
+
+
+def test_every_client_adds_a_response_up_alike() -> None:
+    """The official one and ours: all events tell what the last one tells alone."""
+    added_up = 0
+    for number in range(150):
+        events = json.loads(json.dumps(play_stream(make_stream(number)).events))
+        if events[-1]["type"] != "response.failed":
+            added_up += 1
+            _check_officially(events)
+            assert _add_up(events) == events[-1]["response"]["output"], number
+    assert added_up > 50
 
 
 @pytest.mark.real
