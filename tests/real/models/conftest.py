@@ -18,8 +18,8 @@ from pyresponses_ws.testing import LocalServer
 from tests.real.models.conversations import FOLDER, MODEL
 
 #: Seconds for the server of transformers to load and listen, and for it to end after SIGTERM; it
-#: takes five and one, and much more on a loaded machine.
-_START_PATIENCE, _END_PATIENCE = 120, 20
+#: takes five and one. Together with its first test it must fit into the time of one.
+_START_PATIENCE, _END_PATIENCE = 50, 20
 #: Seconds between two looks whether it listens.
 _LOOK = 0.2
 
@@ -51,7 +51,7 @@ def _program() -> Path:
     """Return the program ``transformers`` of this environment."""
     program = Path(sys.executable).with_name("transformers")
     if not program.exists():
-        pytest.fail("transformers is missing: pip install '.[test,real]'")
+        pytest.fail("transformers is missing: pip install '.[test,real,transformers]'")
     return program
 
 
