@@ -5,11 +5,13 @@ Everything is drawn from a seeded generator, so that a number names a stream.
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import string
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 Event = dict[str, Any]
@@ -29,6 +31,8 @@ WORDS = (
     "été",
 )
 HOSTED = ("web_search_call", "mcp_call", "shell_call", "brand_new_item")
+_TRANSCRIPTS = Path(__file__).resolve().parents[1] / "data" / "transcripts"
+_ENDS = ("response.completed", "response.incomplete", "response.failed")
 MODES = ("normal", "missing", "constant")
 
 
@@ -72,8 +76,30 @@ class Stream:
     is_ordered: bool = True
 
 
+@functools.cache
+def read_transcripts() -> list[list[Event]]:
+    """Return the events of every response in the transcripts of the protocol, lane by lane."""
+    found: list[list[Event]] = []
+    for path in sorted(_TRANSCRIPTS.glob("*.jsonl")):
+        lanes: dict[Any, list[Event]] = {}
+        for line in map(json.loads, path.read_text("utf-8").splitlines()):
+            if line.get("dir") != "server":
+                continue
+            event = line["frame"]
+            told = lanes.setdefault(event.pop("stream_id", None), [])
+            if event["type"] == "response.created":
+                told.clear()
+            told.append(event)
+            if told[0]["type"] == "response.created" and event["type"] in _ENDS:
+                found.append(list(told))
+    return found
+
+
 def make_stream(number: int) -> Stream:
-    """Make the stream of a number: of five, two complete ones, two mutated, and one of garbage."""
+    """Make the stream of a number.
+
+    Of five, two are complete; one is mutated, and one is a transcript mutated; one is garbage.
+    """
     rng = random.Random(number)
     kind = number % 5
     if kind == 4:
@@ -90,6 +116,7 @@ def make_stream(number: int) -> Stream:
             ends_as=ends_as,
             is_ordered=not style.is_interleaved and "item" in style.forms,
         )
+    events = events if kind == 2 else rng.choice(read_transcripts())
     for _ in range(rng.randint(1, 4)):
         events = rng.choice(_MUTATIONS)(rng, events)
     data = _spoil(rng, _write(rng, events, has_numbers=style.has_numbers))

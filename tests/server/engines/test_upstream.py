@@ -87,6 +87,20 @@ def test_text_that_no_utf8_has_still_travels() -> None:
     assert b"\\ud83d" in (http.calls[0].request.body or b"")
 
 
+@pytest.mark.parametrize("secret", ["s", None])
+def test_no_secret_is_made_up_for_an_upstream_that_has_none(secret: str | None) -> None:
+    """It would come back to the upstream with the next turn, as if it were its own."""
+    item = {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": "hm"}],
+        "encrypted_content": secret,
+    }
+    response = {"response": {"output": [item]}, "type": "response.completed"}
+    http = PlayedHTTP([b"data: " + json.dumps(response).encode() + b"\n\n"])
+    played = play(http, include=["reasoning.encrypted_content"])
+    assert played.output[0]["encrypted_content"] == secret
+
+
 def test_a_warm_up_asks_nothing() -> None:
     """It is counted here."""
     http = PlayedHTTP()

@@ -166,6 +166,23 @@ def test_turns_share_a_connection(front: LocalServer, upstream: TwoWayPeer) -> N
     assert upstream.connections == before
 
 
+def test_a_connection_that_the_upstream_has_closed_is_not_used_again(
+    front: LocalServer, upstream: TwoWayPeer
+) -> None:
+    """Some close them after seconds without a turn."""
+
+    def answer_and_leave(post: Post) -> None:
+        post.answer("ok")
+        post.cut()
+
+    upstream.post = answer_and_leave
+    with client_of(front) as client:
+        for _ in range(3):
+            before = upstream.ends
+            assert client.create(model="m", input="hi").output_text == "ok"
+            upstream.wait_for_ends(before + 1)
+
+
 def test_only_the_servers_own_key_goes_upstream(front: LocalServer, upstream: TwoWayPeer) -> None:
     """The client's is for this server."""
     upstream.post = lambda post: post.answer("ok")
