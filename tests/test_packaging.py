@@ -62,7 +62,7 @@ def test_extras_bring_what_they_promise() -> None:
     }
     assert _names(EXTRAS["fast"]) == {"orjson"}
     assert _names(EXTRAS["otel"]) == {"opentelemetry-api"}
-    assert _names(EXTRAS["real"]) == {"openai-agents"}
+    assert _names(EXTRAS["real"]) == {"openai-agents", "pyresponses-ws", "transformers"}
     assert _names(EXTRAS["server"]) == {"PyYAML", "rich", "starlette", "uvicorn", "websockets"}
     assert _names(EXTRAS["socks"]) == {"python-socks"}
     assert _names(EXTRAS["transformers"]) == {"Pillow", "torch", "transformers"}
