@@ -36,7 +36,8 @@ class Plan:
 class Service(ResponsesPeer):
     """Answers every create; the ``plan`` is for the first one, or the first pair.
 
-    With ``lanes`` of 2 the first two creates on lanes are answered event by event, in turns.
+    With ``lanes`` of 2 creates on lanes are answered in pairs, event by event, in turns: so nothing
+    of an answer, and nothing that goes wrong in it, comes before both have been sent.
     """
 
     def __init__(
@@ -44,35 +45,34 @@ class Service(ResponsesPeer):
     ) -> None:
         super().__init__(self._play, accept=self._greet, tls=tls)
         self._plan = plan
-        # The creates that came for the first answer, until they are as many as there are lanes.
-        self._first: list[PeerTurn] | None = []
+        # The creates that came and wait until they are as many as there are lanes.
+        self._waiting: list[PeerTurn] = []
         self._lanes = lanes
 
     # --- WebSocket ----------------------------------------------------------------------------
 
     def _play(self, turn: PeerTurn) -> None:
-        is_alone = self._lanes > 1 and "stream_id" not in turn.request
-        if self._first is None or is_alone:
+        if self._lanes > 1 and "stream_id" not in turn.request:
             turn.send(*answer(turn.request, turn.number))
             return
-        self._first.append(turn)
-        if len(self._first) == self._lanes:
-            turns, self._first = self._first, None
-            if self._plan is not None:
-                self._plan.on_request()
-            self._answer_by_turns(turns)
+        self._waiting.append(turn)
+        if len(self._waiting) == self._lanes:
+            turns, self._waiting = self._waiting, []
+            plan, self._plan = self._plan, None
+            if plan is not None:
+                plan.on_request()
+            self._answer_by_turns(turns, plan)
 
-    def _answer_by_turns(self, turns: list[PeerTurn]) -> None:
+    def _answer_by_turns(self, turns: list[PeerTurn], plan: Plan | None) -> None:
         """Say one event on each lane after the other; the last lane is where it goes wrong."""
-        self._go_wrong(turns, "sent")
+        self._go_wrong(turns, plan, "sent")
         for events in zip(*(answer(each.request, each.number) for each in turns), strict=True):
             for turn, event in zip(list(turns), events, strict=False):
                 turn.send(event)
-            self._go_wrong(turns, events[0]["mark"].partition("/")[0])
+            self._go_wrong(turns, plan, events[0]["mark"].partition("/")[0])
 
-    def _go_wrong(self, turns: list[PeerTurn], mark: str) -> None:
+    def _go_wrong(self, turns: list[PeerTurn], plan: Plan | None, mark: str) -> None:
         """Do what is planned for behind the events with this mark; a failed turn is removed."""
-        plan = self._plan
         if plan is None or plan.phase != mark:
             return
         if plan.fault in CLOSE_CODES:
