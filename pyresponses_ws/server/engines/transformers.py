@@ -124,6 +124,9 @@ def _load(directory: str) -> LocalModel:
     except ModuleNotFoundError as exc:
         install = "pip install 'pyresponses-ws[server,transformers]'"
         raise ConfigError(f"a local model needs {exc.name}: {install}") from exc
+    except (ImportError, OSError) as exc:  # Versions that do not fit, a library that is missing.
+        reason = str(exc).strip().partition("\n")[0]
+        raise ConfigError(f"cannot import torch and transformers: {reason}") from exc
     return load_model(folder)
 
 

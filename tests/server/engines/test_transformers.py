@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -270,12 +271,27 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
         TransformersEngine(str(tmp_path / "nowhere"))
 
 
-def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the command that installs them."""
+LOADER = "pyresponses_ws.server.engines.transformers_load"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """Make what looks like a model from outside."""
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_text("")
-    module = "pyresponses_ws.server.engines.transformers_load"
-    monkeypatch.delitem(sys.modules, module, raising=False)
+    return str(tmp_path)
+
+
+def test_missing_packages_are_named(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs them."""
+    monkeypatch.delitem(sys.modules, LOADER, raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ConfigError, match=r"needs torch: pip install 'pyresponses-ws\[server,tran"):
-        TransformersEngine(str(tmp_path))
+        TransformersEngine(folder)
+
+
+def test_packages_that_do_not_fit_are_told(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the first line of what they say."""
+    monkeypatch.setitem(sys.modules, LOADER, types.ModuleType("empty"))
+    with pytest.raises(ConfigError, match="cannot import torch and transformers: cannot import"):
+        TransformersEngine(folder)
