@@ -131,7 +131,7 @@ def make_style(rng: random.Random) -> Style:
     is_interleaved = not is_blind and rng.random() < 0.3
     forms = {"output"} if rng.random() < 0.3 else set()
     forms |= {form for form in ("added", "deltas", "text", "part") if rng.random() < 0.7}
-    if is_blind or not forms or rng.random() < 0.7:
+    if is_blind or places == "constant" or not forms or rng.random() < 0.7:
         forms |= {"item"}
     if is_interleaved:
         forms |= {"added"}  # Without it nobody could say where one begins and the other ends.
@@ -165,7 +165,8 @@ def _say_message(rng: random.Random, at: int) -> Said:
 
 def _say_reasoning(rng: random.Random, at: int) -> Said:
     kind = rng.choice(("summary_text", "reasoning_text"))
-    texts = tuple((kind, _text(rng, f"r{at}p{i} ")) for i in range(rng.randint(0, 2)))
+    # Two without a text and without a name are one that comes twice.
+    texts = tuple((kind, _text(rng, f"r{at}p{i} ")) for i in range(rng.randint(at > 0, 2)))
     extra = {"encrypted_content": f"secret {at}"} if rng.random() < 0.5 else {}
     return Said("reasoning", texts, extra=extra)
 

@@ -12,7 +12,13 @@ from operator import methodcaller
 from typing import Any
 
 from pyresponses_ws.server.engines.base import Delta, ItemDelta
-from pyresponses_ws.server.engines.upstream_items import Draft, make_draft
+from pyresponses_ws.server.engines.upstream_calls import CallDraft
+from pyresponses_ws.server.engines.upstream_items import (
+    Draft,
+    MessageDraft,
+    ReasoningDraft,
+    WholeDraft,
+)
 
 Item = dict[str, Any]
 
@@ -21,6 +27,19 @@ MAX_ITEMS = 2_000
 
 #: Types of items that a response here goes on with when another of them follows at once.
 _GROWING = frozenset({"message", "reasoning"})
+
+
+_DRAFTS: dict[str, type[Draft]] = {
+    "message": MessageDraft,
+    "reasoning": ReasoningDraft,
+    "function_call": CallDraft,
+    "custom_tool_call": CallDraft,
+}
+
+
+def make_draft(kind: str, *, before: Draft | None = None) -> Draft:
+    """Make the draft of an item of this type; ``before`` came under the same id, and has ended."""
+    return _DRAFTS.get(kind, WholeDraft)(kind, before=before)
 
 
 class TooManyItems(Exception):

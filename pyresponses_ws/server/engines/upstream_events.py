@@ -13,15 +13,10 @@ from typing import Any, Literal, cast
 from pyresponses_ws import codec
 from pyresponses_ws.errors import APIError, ProtocolError
 from pyresponses_ws.server.engines.base import CutDelta, Delta, TextDelta, UsageDelta
+from pyresponses_ws.server.engines.upstream_calls import ARGUMENTS, CallDraft
 from pyresponses_ws.server.engines.upstream_drafts import Drafts, TooManyItems
 from pyresponses_ws.server.engines.upstream_errors import from_event, upstream_failed
-from pyresponses_ws.server.engines.upstream_items import (
-    ARGUMENTS,
-    CallDraft,
-    Draft,
-    MessageDraft,
-    read_part,
-)
+from pyresponses_ws.server.engines.upstream_items import Draft, MessageDraft, read_part
 
 Event = dict[str, Any]
 
@@ -234,9 +229,11 @@ class Answer:
         names = _names_of(event, item)
         draft = self._drafts.find(item["type"], *names)
         if draft is not None and draft.is_done and not draft.misses(item):
-            return None
-        if draft is None or draft.is_done:
-            draft = self._drafts.find_or_make(item["type"], *names)
+            # Told again, unless it ended already under another id, at the same place.
+            is_other = draft.is_settled and self._drafts.is_alias(draft, names[0])
+            if not is_other:
+                return None
+        draft = self._drafts.find_or_make(item["type"], *names)
         draft.settle_item(item)
         return draft
 

@@ -387,3 +387,10 @@ def test_a_usage_that_does_not_count_is_none(usage: object) -> None:
     """The server then estimates."""
     assert read_usage(usage) is None
     assert told(usage=usage) == []
+
+
+def test_done_forms_of_two_ids_at_one_place_are_two_items() -> None:
+    """Though neither says anything."""
+    items = [item("reasoning", id=name, summary=[]) for name in ("a", "b")]
+    deltas = told(*[done(each, output_index=0) for each in items])
+    assert deltas == [ItemDelta({"type": "reasoning", "summary": []})] * 2

@@ -6,14 +6,14 @@ from typing import Any
 
 from pyresponses_ws.server.engines.base import (
     AnnotationDelta,
-    CallDelta,
     DetailDelta,
     ItemDelta,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
 )
-from pyresponses_ws.server.engines.upstream_items import Draft, MessageDraft, make_draft, read_part
+from pyresponses_ws.server.engines.upstream_drafts import make_draft
+from pyresponses_ws.server.engines.upstream_items import MessageDraft, read_part
 
 Item = dict[str, Any]
 NOTE = {"type": "url_citation", "url": "https://a.test"}
@@ -27,12 +27,6 @@ def message(*parts: Item, **extra: Any) -> Item:
 def text_part(text: str, **extra: Any) -> Item:
     """Make a part."""
     return {"type": "output_text", "text": text, **extra}
-
-
-def call(arguments: Any = "{}", **extra: Any) -> Item:
-    """Make the done form of a call."""
-    known = {"id": "fc_up", "type": "function_call", "name": "f", "call_id": "c1"}
-    return {**known, "arguments": arguments, **extra}
 
 
 def settled(item: Item) -> list[Any]:
@@ -113,48 +107,6 @@ def test_a_secret_that_is_due_is_told_as_missing() -> None:
     assert draft.take_deltas()[-1] == DetailDelta({"encrypted_content": None})
 
 
-def test_a_call_opens_with_its_name() -> None:
-    """What came of its arguments before is not lost."""
-    draft = make_draft("function_call")
-    draft.add("arguments", None, '{"a"')
-    assert draft.take_deltas() == []
-    draft.note(call(""))
-    draft.add("arguments", None, ":1}")
-    opened = CallDelta('{"a"', name="f", call_id="c1")
-    assert draft.take_deltas() == [opened, CallDelta(":1}")]
-
-
-def test_a_call_may_be_told_by_its_done_form_alone() -> None:
-    """Arguments as an object are written out; without a ``call_id`` the item's own id serves."""
-    assert settled(call({"a": 1})) == [CallDelta("", name="f", call_id="c1"), CallDelta('{"a": 1}')]
-    [opened, *_] = settled(call(call_id=None, namespace="n"))
-    assert opened == CallDelta("{}", name="f", namespace="n", call_id="fc_up")
-
-
-def test_arguments_that_only_the_added_form_has_count() -> None:
-    """transformers serve adds a call complete."""
-    draft = make_draft("function_call")
-    draft.note(call('{"a":1}'))
-    draft.close()
-    assert draft.take_deltas() == [CallDelta(name="f", call_id="c1"), CallDelta('{"a":1}')]
-
-
-def test_a_custom_call_has_an_input() -> None:
-    """It is no JSON."""
-    item = {"type": "custom_tool_call", "name": "sh", "call_id": "c1", "input": "ls"}
-    assert settled(item) == [CallDelta(name="sh", kind="custom", call_id="c1"), CallDelta("ls")]
-
-
-def test_a_call_without_a_name_is_known_as_such() -> None:
-    """Nobody could run it."""
-    draft = make_draft("function_call")
-    draft.add("arguments", None, "{}")
-    draft.close()
-    assert draft.take_deltas() == []
-    assert vars(draft)["is_done"]
-    assert getattr(draft, "is_nameless")  # noqa: B009 - of calls only
-
-
 def test_an_item_of_another_type_is_told_whole_and_keeps_its_id() -> None:
     """The upstream may ask for it later. An id that is no text is none."""
     item = {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": None}
@@ -182,14 +134,6 @@ def test_a_message_that_cannot_stream_is_told_whole() -> None:
         "content": [text_part("a", annotations=[NOTE], logprobs=[])],
         "phase": "final_answer",
     }
-
-
-def test_forms_of_calls_are_the_same_by_what_their_outputs_name() -> None:
-    """Equal arguments do not make two calls one."""
-    draft: Draft = make_draft("function_call")
-    draft.settle_item(call())
-    assert draft.equals(call(id="fc_other"))
-    assert not draft.covers(call(call_id="c2"))
 
 
 def test_a_part_without_a_text_is_none() -> None:
