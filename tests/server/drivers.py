@@ -26,11 +26,16 @@ def make_request(**fields: Any) -> CreateRequest:
     return parse_create({"model": "m", "input": "hi", **fields}, lane=fields.get("stream_id"))
 
 
-def make_builder(**fields: Any) -> ResponseBuilder:
+def make_builder(*, invents_secrets: bool = True, **fields: Any) -> ResponseBuilder:
     """Make a builder with a fixed seed."""
     rng = random.Random(1)
-    request = make_request(**fields)
-    return ResponseBuilder(request, ids=Ids(rng), padding=Padding(rng), now=NOW)
+    return ResponseBuilder(
+        make_request(**fields),
+        ids=Ids(rng),
+        padding=Padding(rng),
+        now=NOW,
+        invents_secrets=invents_secrets,
+    )
 
 
 def build(deltas: Iterable[Delta], **fields: Any) -> list[Frame]:

@@ -51,8 +51,18 @@ class ResponseBuilder:
     so they never interleave.
     """
 
-    def __init__(self, request: CreateRequest, *, ids: Ids, padding: Padding, now: float) -> None:
+    def __init__(
+        self,
+        request: CreateRequest,
+        *,
+        ids: Ids,
+        padding: Padding,
+        now: float,
+        invents_secrets: bool = True,
+    ) -> None:
         self._request = request
+        # Whether the reasoning of a model that is none gets what stands for encrypted_content.
+        self._invents_secrets = invents_secrets
         self._ids = ids
         self._padding = padding if request.is_obfuscated else None
         self._now = now
@@ -184,8 +194,8 @@ class ResponseBuilder:
     def _take_reasoning(self, delta: ReasoningDelta) -> Iterator[Body]:
         item = self._open
         if not isinstance(item, OpenReasoning):
-            wants_secret = _ENCRYPTED in self._request.settings.get("include", ())
-            make_secret = self._ids.new_secret if wants_secret else None
+            is_wanted = _ENCRYPTED in self._request.settings.get("include", ())
+            make_secret = self._ids.new_secret if is_wanted and self._invents_secrets else None
             item = OpenReasoning(self.new_id("rs"), make_secret)
             yield from self._open_item(item)
         for body in item.switch(delta.kind):

@@ -80,7 +80,9 @@ class Turn:
         if director is not None:
             self.direction = director.direct(self.engine_request)
         ids = Ids(rng, parent_id=request.previous_response_id)
-        self._builder = ResponseBuilder(request, ids=ids, padding=padding, now=now)
+        self._builder = ResponseBuilder(
+            request, ids=ids, padding=padding, now=now, invents_secrets=not is_vetted
+        )
 
     @property
     def lane(self) -> Lane:

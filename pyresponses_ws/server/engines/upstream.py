@@ -62,7 +62,6 @@ PATIENCE = 20.0
 #: Connections that wait for the next turn: as many as turns run at once on most servers.
 MAX_IDLE = 16
 
-_ENCRYPTED = "reasoning.encrypted_content"
 
 #: What a client is told of a connection that failed; the log tells whoever runs the server more.
 _STAGES = {
@@ -148,7 +147,7 @@ class UpstreamEngine:
         check = _Check(cancel)
         call = self._start("POST", ROUTE, check, body=body, timeout=CONNECT_TIMEOUT)
         cancel.on_cancel(call.abort)
-        answer = Answer(wants_secret=_ENCRYPTED in request.settings.get("include", ()))
+        answer = Answer()
         sending = run_later(partial(self._send, call, check), "upstream")
         try:
             if not (is_in_time := has_ended(sending, self._patience)):

@@ -7,11 +7,11 @@ has something to tell streams, and those that began behind it wait until it is d
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import methodcaller
 from typing import Any
 
-from pyresponses_ws.server.engines.base import Delta, ItemDelta
+from pyresponses_ws.server.engines.base import Delta, DoneDelta
 from pyresponses_ws.server.engines.upstream_calls import CallDraft
 from pyresponses_ws.server.engines.upstream_items import (
     Draft,
@@ -53,9 +53,7 @@ class Drafts:
     event to event, and some give several items one place, or one id.
     """
 
-    def __init__(self, *, due: Mapping[str, tuple[str, ...]] | None = None) -> None:
-        # Details that are told in any case, by type of item.
-        self._due = due or {}
+    def __init__(self) -> None:
         # Every item in the order in which they came; the newest by id, place and type.
         self._all: list[Draft] = []
         self._by_id: dict[tuple[str, str], Draft] = {}
@@ -70,9 +68,8 @@ class Drafts:
         # Those with something to tell, in the order in which they had it first.
         self._waiting: deque[Draft] = deque()
         self._seen: set[Draft] = set()
-        # The one that streams, and the type of the one before it where that may go on.
+        # The one that streams.
         self._streaming: Draft | None = None
-        self._growing: str | None = None
         #: Something but reasoning was told.
         self.has_told = False
 
@@ -119,7 +116,6 @@ class Drafts:
         if len(self._all) >= MAX_ITEMS:
             raise TooManyItems
         draft = make_draft(kind, before=before)
-        draft.due = self._due.get(kind, ())
         self._all.append(draft)
         self._newest[kind] = draft
         return draft
@@ -183,31 +179,18 @@ class Drafts:
         """Drain everything, finished or not, of an answer that came to no good end."""
         told: list[Delta] = []
         while self._waiting:
-            head = self._waiting.popleft()
-            if head.has_deltas and self._must_wait(head):
-                told.append(ItemDelta(head.as_item() | {"status": "incomplete"}))
-                head.take_deltas()
-            else:
-                told += self._take(head)
+            told += self._take(self._waiting.popleft())
         return told
 
-    def _must_wait(self, head: Draft) -> bool:
-        """Say whether an item would be taken for more of the one before it."""
-        return head is not self._streaming and head.kind == self._growing
-
     def _take(self, head: Draft) -> list[Delta]:
-        if not self._must_wait(head):
-            deltas = head.take_deltas()
-            if deltas:
-                self._streaming = head
-                is_whole = isinstance(deltas[0], ItemDelta)
-                self._growing = head.kind if head.kind in _GROWING and not is_whole else None
-                self.has_told = self.has_told or head.kind != "reasoning"
-            return deltas
-        if not head.is_done or not head.take_deltas():
+        """Drain an item; one of the type of that before it would seem to be more of that."""
+        deltas = head.take_deltas()
+        if not deltas:
             return []
-        self._growing = None
-        return [ItemDelta(head.as_item())]
+        before, self._streaming = self._streaming, head
+        self.has_told = self.has_told or head.kind != "reasoning"
+        is_further = before not in (None, head) and before.kind == head.kind
+        return [DoneDelta(), *deltas] if is_further and head.kind in _GROWING else deltas
 
     def match(self, items: Sequence[Item]) -> list[tuple[Item, Draft]]:
         """Return the items of a Response, each with the draft that is the same; some are new.

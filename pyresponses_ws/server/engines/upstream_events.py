@@ -70,12 +70,11 @@ class Answer:
     """Takes one answer: any number of ``receive_text``, or ``receive_whole``, or ``receive_end``.
 
     ``take_deltas`` drains. After ``is_over`` nothing counts any more; ``error`` then tells why the
-    turn failed, or is None. ``wants_secret``: the client asked for ``encrypted_content``.
+    turn failed, or is None.
     """
 
-    def __init__(self, *, wants_secret: bool = False) -> None:
-        due = {"reasoning": ("encrypted_content",)} if wants_secret else {}
-        self._drafts = Drafts(due=due)
+    def __init__(self) -> None:
+        self._drafts = Drafts()
         self._deltas: list[Delta] = []
         self._held = 0
         # The last text of each number, to know an event that comes twice.

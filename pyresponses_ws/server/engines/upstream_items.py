@@ -52,8 +52,6 @@ class Draft:
         self.is_done = False
         #: Its done form came.
         self.is_settled = False
-        #: Details that are told as null where the upstream has none.
-        self.due: tuple[str, ...] = ()
         self._deltas: list[Delta] = []
 
     @property
@@ -126,10 +124,6 @@ class Draft:
             self.is_done = True
             self._tell_details()
 
-    def as_item(self) -> Item:
-        """Return the whole of it, without an id, where it cannot stream."""
-        raise NotImplementedError
-
     def _tell(self, channel: str, text: str, *, is_further: bool) -> None:
         raise NotImplementedError
 
@@ -148,8 +142,7 @@ class Draft:
 
     def _known_details(self) -> Item:
         known = {name: self.facts.get(name) for name in self.details}
-        said = {name: text for name, text in known.items() if isinstance(text, str) and text}
-        return dict.fromkeys(self.due) | said
+        return {name: text for name, text in known.items() if isinstance(text, str) and text}
 
     def _tell_details(self) -> None:
         if self.texts and (details := self._known_details()):
@@ -192,22 +185,6 @@ class MessageDraft(Draft):
                     self.annotate(annotation)
         super().close()
 
-    def as_item(self) -> Item:
-        parts = [
-            self._make_part(kind, text) for kind in self.channels for text in self.texts.parts(kind)
-        ]
-        for part in parts:
-            if part["type"] == "output_text":
-                part["annotations"], self._annotations = self._annotations, []
-        status = "incomplete" if self.facts.get("status") == "incomplete" else "completed"
-        known = {"type": "message", "role": "assistant", "status": status, "content": parts}
-        return known | self._known_details()
-
-    def _make_part(self, kind: str, text: str) -> Item:
-        if kind == "refusal":
-            return {"type": kind, "refusal": text}
-        return {"type": kind, "annotations": [], "logprobs": [], "text": text}
-
     def _tell(self, channel: str, text: str, *, is_further: bool) -> None:
         self._channel = channel
         is_text = channel == "output_text"
@@ -234,14 +211,6 @@ class ReasoningDraft(Draft):
     plain = MappingProxyType({"summary": "summary_text", "content": "reasoning_text"})
     details = ("encrypted_content",)
 
-    def as_item(self) -> Item:
-        summary, content = (
-            [{"type": kind, "text": text} for text in self.texts.parts(kind)]
-            for kind in self.channels
-        )
-        shown = {"content": content} if content else {}
-        return {"type": "reasoning", **shown, **self._known_details(), "summary": summary}
-
     def _tell(self, channel: str, text: str, *, is_further: bool) -> None:
         if channel == "summary_text":
             self._deltas.append(ReasoningDelta((_PARAGRAPH if is_further else "") + text))
@@ -253,7 +222,8 @@ class ReasoningDraft(Draft):
             super()._tell_details()
         elif self.before is None:
             # Without a text there is nothing to stream, and no part to be opened for it.
-            self._deltas.append(ItemDelta(self.as_item()))
+            item = {"type": "reasoning", **self._known_details(), "summary": []}
+            self._deltas.append(ItemDelta(item))
 
 
 class WholeDraft(Draft):
@@ -276,13 +246,11 @@ class WholeDraft(Draft):
         forms = ({k: v for k, v in form.items() if k != "id"} for form in (item, self.facts))
         return next(forms) != next(forms)
 
-    def as_item(self) -> Item:
-        item_id = self.facts.get("id")
-        rest = {key: value for key, value in self.facts.items() if key != "id"}
-        return {"id": item_id, **rest} if isinstance(item_id, str) and item_id else rest
-
     def _tell(self, channel: str, text: str, *, is_further: bool) -> None:
         """Leave out its pieces: the done form has them."""
 
     def _tell_details(self) -> None:
-        self._deltas.append(ItemDelta(self.as_item()))
+        item_id = self.facts.get("id")
+        rest = {key: value for key, value in self.facts.items() if key != "id"}
+        has_id = isinstance(item_id, str) and item_id
+        self._deltas.append(ItemDelta({"id": item_id, **rest} if has_id else rest))

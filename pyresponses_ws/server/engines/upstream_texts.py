@@ -54,11 +54,6 @@ class Texts:
         """Say whether a whole text may be of this item: it goes on with what came, or is in it."""
         return whole.startswith(self.of(channel, place)) or whole in self.of(channel)
 
-    def parts(self, channel: str) -> list[str]:
-        """Return the parts of a channel."""
-        found = [pieces for key, pieces in self._pieces.items() if key[0] == channel]
-        return ["".join(pieces) for pieces in found]
-
     def __bool__(self) -> bool:
         return bool(self._pieces)
 

@@ -8,7 +8,7 @@ import pytest
 
 from pyresponses_ws.server.core import errors
 from pyresponses_ws.server.core.service import Service
-from pyresponses_ws.server.engines.base import StartDelta, TextDelta
+from pyresponses_ws.server.engines.base import ReasoningDelta, StartDelta, TextDelta
 from tests.server.drivers import NOW, Wire, types
 
 REFUSAL = errors.bad_request("No images here.", param="input")
@@ -91,6 +91,16 @@ def test_tools_may_be_nested_and_become_flat() -> None:
     assert request.tool_choice == {"type": "function", "name": "f"}
     (frame,) = Wire().send(input="hi", tools=[nested])
     assert frame["error"]["param"] == "tools[0].function"
+
+
+def test_no_encrypted_reasoning_is_made_up() -> None:
+    """A model, or a server behind this one, would get it back as if it were its own."""
+    wire = vetted()
+    wire.send(input="hi", include=["reasoning.encrypted_content"])
+    wire.session.receive_deltas(wire.turns[0], [StartDelta(), ReasoningDelta("Hm")])
+    assert not any(
+        "encrypted_content" in frame["item"] for frame in wire.drain() if "item" in frame
+    )
 
 
 @pytest.mark.parametrize("tools", [[5], [{"type": "function", "function": 5}], {"a": 1}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyresponses_ws.server.engines import upstream_drafts
-from pyresponses_ws.server.engines.base import CallDelta, Delta, ItemDelta, TextDelta
+from pyresponses_ws.server.engines.base import CallDelta, Delta, DoneDelta, TextDelta
 from pyresponses_ws.server.engines.upstream_drafts import Drafts, TooManyItems
 from pyresponses_ws.server.engines.upstream_items import Draft
 
@@ -110,17 +110,14 @@ def test_an_item_without_beginning_and_end_makes_room_when_its_text_is_done() ->
     assert drafts.take_deltas() == [CallDelta(name="f", call_id="call_f")]
 
 
-def test_a_message_behind_a_message_is_told_whole() -> None:
-    """Its text would go on with the first one's; the third streams again."""
+def test_a_message_behind_a_message_is_told_apart() -> None:
+    """Its text would go on with the first one's; a call needs no such word."""
     drafts = Drafts()
-    first, second, third = (drafts.open("message", name, None) for name in "abc")
+    first, second = (drafts.open("message", name, None) for name in "ab")
     assert say(drafts, first, "1") == [TextDelta("1")]
     assert end(drafts, first) == []
-    assert say(drafts, second, "2") == []
-    [told] = end(drafts, second)
-    assert isinstance(told, ItemDelta)
-    assert told.item["content"][0]["text"] == "2"
-    assert say(drafts, third, "3") == [TextDelta("3")]
+    assert say(drafts, second, "2") == [DoneDelta(), TextDelta("2")]
+    assert say(drafts, second, "3") == [TextDelta("3")]
 
 
 def test_what_waits_is_told_when_the_answer_breaks_off() -> None:

@@ -13,6 +13,7 @@ from pyresponses_ws.server.engines.base import (
     CallDelta,
     CutDelta,
     Delta,
+    DoneDelta,
     ItemDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -24,9 +25,9 @@ from pyresponses_ws.server.engines.upstream_events import Answer, read_usage
 Event = dict[str, Any]
 
 
-def receive(*events: Event | str, **options: Any) -> Answer:
+def receive(*events: Event | str) -> Answer:
     """Let events come in."""
-    answer = Answer(**options)
+    answer = Answer()
     for event in events:
         answer.receive_text(event if isinstance(event, str) else json.dumps(event))
     return answer
@@ -393,4 +394,5 @@ def test_done_forms_of_two_ids_at_one_place_are_two_items() -> None:
     """Though neither says anything."""
     items = [item("reasoning", id=name, summary=[]) for name in ("a", "b")]
     deltas = told(*[done(each, output_index=0) for each in items])
-    assert deltas == [ItemDelta({"type": "reasoning", "summary": []})] * 2
+    empty = ItemDelta({"type": "reasoning", "summary": []})
+    assert deltas == [empty, DoneDelta(), empty]

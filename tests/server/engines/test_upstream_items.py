@@ -98,15 +98,6 @@ def test_reasoning_without_a_text_is_told_whole() -> None:
     assert settled(item) == [ItemDelta(whole)]
 
 
-def test_a_secret_that_is_due_is_told_as_missing() -> None:
-    """Else the server would make one up for a client that asked, and send it back upstream."""
-    draft = make_draft("reasoning")
-    draft.due = ("encrypted_content",)
-    draft.add("summary_text", 0, "hm")
-    draft.close()
-    assert draft.take_deltas()[-1] == DetailDelta({"encrypted_content": None})
-
-
 def test_an_item_of_another_type_is_told_whole_and_keeps_its_id() -> None:
     """The upstream may ask for it later. An id that is no text is none."""
     item = {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": None}
@@ -121,19 +112,6 @@ def test_only_the_done_form_of_another_type_counts() -> None:
     draft.settle_item({"type": "mcp_call", "status": "completed", "output": None})
     told = {"type": "mcp_call", "status": "completed", "output": None}
     assert draft.take_deltas() == [ItemDelta(told)]
-
-
-def test_a_message_that_cannot_stream_is_told_whole() -> None:
-    """Behind another message it would be taken for more of that one."""
-    draft = make_draft("message")
-    draft.settle_item(message(text_part("a", annotations=[NOTE]), phase="final_answer"))
-    assert draft.as_item() == {
-        "type": "message",
-        "role": "assistant",
-        "status": "completed",
-        "content": [text_part("a", annotations=[NOTE], logprobs=[])],
-        "phase": "final_answer",
-    }
 
 
 def test_a_part_without_a_text_is_none() -> None:

@@ -53,7 +53,7 @@ def test_a_further_part_is_seen() -> None:
     """The first is none."""
     texts = Texts()
     assert [texts.add(TEXT, place, "a") for place in (0, 0, 1, None, 0)] == [0, 0, 1, 0, 0]
-    assert texts.parts(TEXT) == ["aaa", "aa"]
+    assert [texts.of(TEXT, place) for place in (0, 1)] == ["aaa", "aa"]
 
 
 def test_a_whole_text_agrees_if_it_goes_on_or_is_in_it() -> None:
