@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": WORDS | FACE,
 }
 #: Single modules that may import more than their unit: the engine that is a client itself.
-MAY_IMPORT_BESIDES = {"server/engines/upstream.py": {"_transport"}}
+MAY_IMPORT_BESIDES = {"server/engines/upstream/engine.py": {"_transport"}}
 
 #: The only places where an outside package may be imported, as prefixes of paths.
 DOORS = {
@@ -65,9 +65,9 @@ DOORS = {
     "websockets": ("server/protocols.py",),
     "yaml": ("server/engines/",),
     "rich": ("cli/",),
-    "torch": ("server/engines/transformers_model.py", "server/engines/transformers_load.py"),
-    "transformers": ("server/engines/transformers_model.py", "server/engines/transformers_load.py"),
-    "PIL": ("server/engines/transformers_model.py",),
+    "torch": ("server/engines/transformers/model.py", "server/engines/transformers/load.py"),
+    "transformers": ("server/engines/transformers/model.py", "server/engines/transformers/load.py"),
+    "PIL": ("server/engines/transformers/model.py",),
     "openai": (),
     "opentelemetry": ("otel.py",),
     "asyncio": tuple(

@@ -9,7 +9,7 @@ import pytest
 
 from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.server.engines import make_engine
-from pyresponses_ws.server.engines.transformers_settings import read_settings
+from pyresponses_ws.server.engines.transformers.settings import read_settings
 from pyresponses_ws.testing import LocalServer
 
 ROOT = Path(__file__).resolve().parent.parent

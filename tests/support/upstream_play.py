@@ -11,7 +11,7 @@ from typing import Any
 from pyresponses_ws._transport.base import Check, HTTPRequest
 from pyresponses_ws.errors import APIError, ConnectionLostError
 from pyresponses_ws.server.engines.base import CancelToken, Delta, EngineRequest, StartDelta
-from pyresponses_ws.server.engines.upstream import UpstreamEngine
+from pyresponses_ws.server.engines.upstream.engine import UpstreamEngine
 from tests.server.drivers import NOW, Frame, make_builder, user
 
 URL = "http://127.0.0.1:9/v1"

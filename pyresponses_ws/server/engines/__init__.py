@@ -34,24 +34,24 @@ def make_engine(name: str, *, delta_delay: float = 0.0) -> Engine:
 def _make_script_engine(path: str, delta_delay: float) -> Engine:
     """Import what reads YAML only for whoever asks for a script."""
     try:
-        from pyresponses_ws.server.engines.script_file import read_script
+        from pyresponses_ws.server.engines.script.file import read_script
     except ModuleNotFoundError as exc:
         problem = f"the script engine needs {exc.name}: pip install 'pyresponses-ws[server]'"
         raise ConfigError(problem) from exc
-    from pyresponses_ws.server.engines.script import ScriptEngine
+    from pyresponses_ws.server.engines.script.engine import ScriptEngine
 
     return ScriptEngine(read_script(path), delta_delay=delta_delay)
 
 
 def _make_upstream_engine(url: str) -> Engine:
     """Import the HTTP transport only for whoever asks for an upstream."""
-    from pyresponses_ws.server.engines.upstream import UpstreamEngine
+    from pyresponses_ws.server.engines.upstream.engine import UpstreamEngine
 
     return UpstreamEngine(url, api_key=os.environ.get(UPSTREAM_KEY_VARIABLE))
 
 
 def _make_transformers_engine(directory: str) -> Engine:
     """Import what loads a model, which takes seconds, only for whoever asks for one."""
-    from pyresponses_ws.server.engines.transformers import TransformersEngine
+    from pyresponses_ws.server.engines.transformers.engine import TransformersEngine
 
     return TransformersEngine(directory)

@@ -33,7 +33,7 @@ def passes() -> Iterator[Passes]:
 @pytest.fixture
 def engine(passes: Passes) -> Watched:
     """Load the model once, and watch what is asked of it."""
-    from pyresponses_ws.server.engines.transformers import TransformersEngine
+    from pyresponses_ws.server.engines.transformers.engine import TransformersEngine
 
     return Watched(TransformersEngine(str(FOLDER)), passes)
 

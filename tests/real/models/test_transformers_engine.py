@@ -23,7 +23,7 @@ from pyresponses_ws.server.engines.base import (
     TextDelta,
     UsageDelta,
 )
-from pyresponses_ws.server.engines.transformers_text import TextStream
+from pyresponses_ws.server.engines.transformers.text import TextStream
 from tests.real.models.conversations import (
     CONCLUSION,
     FOLDER,
@@ -32,11 +32,11 @@ from tests.real.models.conversations import (
     THINK,
     THOUGHT,
 )
-from tests.server.engines.local_models import ask
+from tests.server.engines.transformers.local_models import ask
 from tests.support.turns import QUESTION, TOOL
 
 if TYPE_CHECKING:
-    from pyresponses_ws.server.engines.transformers import TransformersEngine
+    from pyresponses_ws.server.engines.transformers.engine import TransformersEngine
 
 pytestmark = pytest.mark.real
 
@@ -46,7 +46,7 @@ PROMPTS = (HELLO, THINK, "tell me a story", "list colors", "what is your name", 
 
 
 def load(folder: Path = FOLDER) -> TransformersEngine:
-    from pyresponses_ws.server.engines.transformers import TransformersEngine
+    from pyresponses_ws.server.engines.transformers.engine import TransformersEngine
 
     return TransformersEngine(str(folder))
 

@@ -14,7 +14,7 @@ from pyresponses_ws.server.engines.base import CancelToken, EngineRequest, TextD
 from tests.real.models.conversations import FOLDER
 
 if TYPE_CHECKING:
-    from pyresponses_ws.server.engines.transformers import TransformersEngine
+    from pyresponses_ws.server.engines.transformers.engine import TransformersEngine
 
 pytestmark = pytest.mark.real
 
@@ -87,7 +87,7 @@ def _make_processor(tokenizer: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def engine(folder: Path) -> TransformersEngine:
-    from pyresponses_ws.server.engines.transformers import TransformersEngine
+    from pyresponses_ws.server.engines.transformers.engine import TransformersEngine
 
     return TransformersEngine(str(folder))
 
@@ -163,7 +163,7 @@ def test_without_what_images_need_texts_are_read(
     """Processors of some models need torchvision; the log says what is missing."""
     import transformers
 
-    from pyresponses_ws.server.engines.transformers import TransformersEngine
+    from pyresponses_ws.server.engines.transformers.engine import TransformersEngine
 
     def load(*_: object, **__: object) -> None:
         raise ImportError("this processor requires Torchvision")

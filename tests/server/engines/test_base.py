@@ -74,7 +74,7 @@ def test_a_model_needs_its_folder() -> None:
 def test_a_script_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without PyYAML the error says what to install; other engines work."""
     monkeypatch.setitem(sys.modules, "yaml", None)
-    monkeypatch.delitem(sys.modules, "pyresponses_ws.server.engines.script_file", raising=False)
+    monkeypatch.delitem(sys.modules, "pyresponses_ws.server.engines.script.file", raising=False)
     with pytest.raises(ConfigError, match=r"needs yaml: pip install 'pyresponses-ws\[server\]'"):
         make_engine("script:any.yaml")
     assert make_engine("echo").models() == ("echo",)

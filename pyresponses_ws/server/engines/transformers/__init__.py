@@ -1,0 +1,1 @@
+"""The engine of ``transformers:DIR``: a Hugging Face model of this machine."""

@@ -1,0 +1,123 @@
+"""One answer while the model makes it: tokens in, deltas out, and what they cost."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Container, Iterable, Iterator
+
+from pyresponses_ws.server.engines.base import Delta, UsageDelta
+from pyresponses_ws.server.engines.transformers.channel import Channel
+from pyresponses_ws.server.engines.transformers.output import OutputReader
+from pyresponses_ws.server.engines.transformers.text import TextStream
+
+#: Deltas that the model may be ahead of its turn, so that a slow client slows it. The server lets
+#: as many wait again before the socket.
+MAX_AHEAD = 8
+
+
+#: Characters of the end of an answer in which a stop string is looked for. One has 64 at most, and
+#: the token that completes it may say a little more.
+_TAIL = 256
+
+
+class Answer:
+    """What a model says in one turn, and the listener that its generation reports to.
+
+    The thread that generates calls ``on_step``, ``on_token``, ``finish`` and ``fail``; the thread
+    of the turn calls ``take_all`` and, behind its end, reads the counts; ``stop`` is for any
+    thread.
+    """
+
+    def __init__(
+        self,
+        reader: OutputReader,
+        *,
+        decode: Callable[[list[int]], str],
+        hidden: Container[int],
+        is_bounded: bool,
+        on_step: Callable[[], None],
+    ) -> None:
+        # Used by the generating thread alone.
+        self._reader = reader
+        self._text = TextStream(decode)
+        self._hidden = hidden
+        self._on_step = on_step
+        self._channel = Channel(MAX_AHEAD if is_bounded else None)
+        # Tokens that were taken, those of them that were reasoning, and the last one. The
+        # generating thread writes; read by others once it has ended.
+        self._tokens = 0
+        self._reasoning = 0
+        self._last_token: int | None = None
+        # Whether the answer is all that was asked for, and the end of its text. Likewise.
+        self._is_whole = False
+        self._tail = ""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the answer is made of: reasoning, markup and the end of the turn count."""
+        return self._tokens
+
+    def has_ended(self, ends: Container[int], stops: Iterable[str]) -> bool:
+        """Say whether the answer came to its end: by one of these tokens, texts, or its last call.
+
+        Only a limit ends it otherwise.
+        """
+        if self._is_whole or self._last_token in ends:
+            return True
+        return any(stop in self._tail for stop in stops)
+
+    def usage(self, input_tokens: int) -> UsageDelta:
+        """Return what the turn cost."""
+        return UsageDelta(input_tokens, self._tokens, reasoning_tokens=self._reasoning)
+
+    def is_over(self) -> bool:
+        """Say whether no more tokens are wanted."""
+        return self._channel.is_closed or self._reader.is_finished
+
+    def stop(self) -> None:
+        """Want no more; idempotent, and it never blocks for long."""
+        self._channel.close()
+
+    def take_all(self) -> Iterator[Delta]:
+        """Yield the deltas as they come, to the end or ``stop``. Raises what the model raised."""
+        return self._channel.take_all()
+
+    def on_step(self) -> bool:
+        """Count a token, as soon as there is one; return whether it shall be the last."""
+        self._on_step()
+        return self.is_over()
+
+    def on_token(self, token: int) -> None:
+        """Take the next token; wait while the turn is too far behind."""
+        if self.is_over():
+            return
+        was_reasoning = self._reader.in_reasoning
+        self._tokens += 1
+        self._last_token = token
+        if token not in self._hidden:
+            self._read(self._text.feed(token))
+        self._reasoning += was_reasoning or self._reader.in_reasoning
+
+    def finish(self) -> None:
+        """Hand over what was held back, and the end."""
+        self._is_whole = self._reader.is_finished
+        self._read(self._text.finish())
+        self._put_all(self._reader.finish())
+        self._channel.end()
+
+    def fail(self, failure: BaseException) -> None:
+        """End with what went wrong.
+
+        Frames that are done give up what they hold: tensors would live as long as the error.
+        """
+        traceback.clear_frames(failure.__traceback__)
+        self._channel.end(failure)
+
+    def _read(self, text: str) -> None:
+        if text:
+            self._tail = (self._tail + text)[-_TAIL:]
+            self._put_all(self._reader.feed(text))
+
+    def _put_all(self, deltas: Iterable[Delta]) -> None:
+        for delta in deltas:
+            self._channel.put(delta)

@@ -1,0 +1,285 @@
+"""The engine that runs a Hugging Face model of this machine.
+
+Threads and who waits for whom, for one turn:
+
+- The thread of the turn (``run``) reads the request, lets the template and the tokenizer make the
+  prompt, starts the second thread, and yields the deltas that it takes out of the answer's channel.
+- ``pyresponses-generate-N`` waits at the gate, then is inside ``generate`` of the model until the
+  answer is over. It hands over each token's deltas, waiting while the turn is eight behind.
+
+The turn waits for a delta, the end, or a cancel; then for the end of its second thread, which comes
+within one token of the cancel: a cancel closes the channel, which ends a wait for room, wakes the
+gate, and is what the model is asked after every token. Nothing of a turn outlives its ``run``. The
+model is shared: it holds its weights and nothing of any turn.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pyresponses_ws.errors import APIError, ConfigError, ServerError
+from pyresponses_ws.server.core.errors import context_length_exceeded_tokens
+from pyresponses_ws.server.engines.base import (
+    CancelToken,
+    CutDelta,
+    Delta,
+    EngineRequest,
+    StartDelta,
+    UsageDelta,
+)
+from pyresponses_ws.server.engines.transformers.answer import Answer
+from pyresponses_ws.server.engines.transformers.folder import check_folder
+from pyresponses_ws.server.engines.transformers.gate import TurnGate
+from pyresponses_ws.server.engines.transformers.output import (
+    Markup,
+    OutputReader,
+    start_answer,
+)
+from pyresponses_ws.server.engines.transformers.prompt import Image, Prompt, make_prompt
+from pyresponses_ws.server.engines.transformers.settings import GenerationSettings, read_settings
+
+#: New tokens where neither the request, nor the model's generation settings, nor a known length of
+#: its context says how many; arbitrary, it ends a model that never would.
+_FALLBACK_LENGTH = 4096
+
+
+class Listener(Protocol):
+    """Whom a generation reports to, on its own thread."""
+
+    def on_step(self) -> bool:
+        """Say whether the token that was just made is to be the last; once for each."""
+
+    def on_token(self, token: int) -> None:
+        """Take a token, in order; may wait."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A prompt as the model reads it: how many tokens, and what they are to the model alone."""
+
+    count: int
+    inputs: Any
+
+
+class LocalModel(Protocol):
+    """A model in memory, with its tokenizer. Any thread may call; generations run side by side."""
+
+    #: For ``GET /v1/models``.
+    name: str
+    #: Tokens of prompt and answer together; None where the model does not say.
+    context_length: int | None
+    #: New tokens where the request does not say; None: as many as there is room for.
+    default_length: int | None
+    accepts_images: bool
+    #: Whether a generation changes the model while it runs, so that turns cannot share it.
+    runs_alone: bool
+    markup: Markup
+    #: Tokens that end the model's turn.
+    end_tokens: frozenset[int]
+    #: Texts that end it where the request names none.
+    stop_strings: list[str]
+    #: Tokens that are not for the reader.
+    hidden_tokens: frozenset[int]
+
+    def render(self, prompt: Prompt, template: Mapping[str, Any]) -> str:
+        """Write the prompt by the chat template. Raises BadRequestError if that refuses it."""
+
+    def encode(self, text: str, images: Sequence[Image]) -> Encoded:
+        """Make tokens of a prompt. Raises BadRequestError for an image that is none."""
+
+    def decode(self, tokens: list[int]) -> str:
+        """Return the text of tokens, markup included."""
+
+    def generate(
+        self, inputs: Any, options: Mapping[str, Any], listener: Listener, *, seed: int | None
+    ) -> None:
+        """Generate until an end token, a limit of ``options`` or the listener ends it.
+
+        Raises MemoryError where the memory of this machine or of its accelerator does not suffice.
+        """
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """A request that was read and found fit."""
+
+    prompt: Prompt
+    settings: GenerationSettings
+    encoded: Encoded
+    #: What of the answer the prompt holds already.
+    prefix: str
+    limit: int
+    alone: bool
+
+
+def _load(directory: str) -> LocalModel:
+    """Load a model; torch is imported here, so that nobody else waits for it."""
+    folder = check_folder(directory)
+    try:
+        from pyresponses_ws.server.engines.transformers.load import load_model
+    except ModuleNotFoundError as exc:
+        install = "pip install 'pyresponses-ws[server,transformers]'"
+        raise ConfigError(f"a local model needs {exc.name}: {install}") from exc
+    except (ImportError, OSError) as exc:  # Versions that do not fit, a library that is missing.
+        reason = str(exc).strip().partition("\n")[0]
+        raise ConfigError(f"cannot import torch and transformers: {reason}") from exc
+    return load_model(folder)
+
+
+class TransformersEngine:
+    """See the module. One load of the model serves every turn.
+
+    Raises ConfigError if ``directory`` holds no chat model that can be loaded from this disk.
+    """
+
+    vets: Literal[True] = True
+
+    def __init__(self, directory: str, *, load: Callable[[str], LocalModel] = _load) -> None:
+        self._model = load(directory)
+        self._gate = TurnGate()
+        # Numbers the threads; next() on it is atomic.
+        self._numbers = itertools.count(1)
+        # Guards the count below, to which every generating thread adds.
+        self._lock = threading.Lock()
+        self._tokens_generated = 0
+
+    @property
+    def tokens_generated(self) -> int:
+        """Tokens that the model has made so far, in all turns together."""
+        with self._lock:
+            return self._tokens_generated
+
+    def models(self) -> Sequence[str]:
+        """Return the name of the model; every other name is accepted and echoed."""
+        return (self._model.name,)
+
+    def run(self, request: EngineRequest, cancel: CancelToken) -> Generator[Delta, None, None]:
+        """Yield the answer of the model, then what it cost; a cancelled turn yields no more.
+
+        Raises BadRequestError ahead of the StartDelta, ServerError behind it.
+        """
+        turn = self._read(request)
+        yield StartDelta()
+        if not request.generate:
+            yield UsageDelta(turn.encoded.count, 0)
+            return
+        answer = self._answer(turn)
+        yield from self._generate(turn, answer, cancel)
+        if cancel.is_set():
+            return
+        yield answer.usage(turn.encoded.count)
+        if self._is_cut(answer, turn):
+            yield CutDelta("max_output_tokens")
+
+    def _read(self, request: EngineRequest) -> _Turn:
+        model = self._model
+        settings = read_settings(request.settings)
+        prompt = make_prompt(request, accepts_images=model.accepts_images, markup=model.markup)
+        text = model.render(prompt, settings.template)
+        start = start_answer(text, prompt.prefill, model.markup)
+        encoded = model.encode(text + start.appended, prompt.images)
+        return _Turn(
+            prompt,
+            settings,
+            encoded,
+            start.prefix,
+            limit=self._limit(settings.options.get("max_new_tokens"), encoded.count),
+            alone=settings.seed is not None or model.runs_alone,
+        )
+
+    def _limit(self, wanted: int | None, count: int) -> int:
+        """Return how many tokens may be new, at most as many as there is room for."""
+        limit = self._model.default_length if wanted is None else wanted
+        length = self._model.context_length
+        if length is None:
+            return _FALLBACK_LENGTH if limit is None else limit
+        if count >= length:
+            raise context_length_exceeded_tokens(length, count)
+        room = length - count
+        return room if limit is None else min(limit, room)
+
+    def _answer(self, turn: _Turn) -> Answer:
+        """Make what takes the tokens of a turn.
+
+        Nobody waits for the client of a turn that keeps all others out.
+        """
+        reader = OutputReader(
+            self._model.markup,
+            tools=turn.prompt.names,
+            prefix=turn.prefix,
+            is_parallel=turn.settings.is_parallel,
+        )
+        return Answer(
+            reader,
+            decode=self._model.decode,
+            hidden=self._model.hidden_tokens,
+            is_bounded=not turn.alone,
+            on_step=self._count,
+        )
+
+    def _generate(
+        self, turn: _Turn, answer: Answer, cancel: CancelToken
+    ) -> Generator[Delta, None, None]:
+        """Yield what a second thread generates, which has ended when this has."""
+
+        def stop() -> None:
+            answer.stop()
+            self._gate.wake()
+
+        name = f"pyresponses-generate-{next(self._numbers)}"
+        # A daemon as the thread of the turn is: a hung model must not hold the exit.
+        thread = threading.Thread(target=self._work, args=(turn, answer), name=name, daemon=True)
+        cancel.on_cancel(stop)
+        thread.start()
+        try:
+            yield from answer.take_all()
+        except MemoryError as exc:
+            raise _out_of_memory() from exc
+        finally:
+            stop()
+            # Ends within a token, or at once at the gate.
+            thread.join()
+
+    def _work(self, turn: _Turn, answer: Answer) -> None:
+        options = _clamp(turn.settings.options, turn.limit)
+        try:
+            with self._gate.admit(alone=turn.alone, has_left=answer.is_over) as is_in:
+                if is_in:
+                    seed = turn.settings.seed
+                    self._model.generate(turn.encoded.inputs, options, answer, seed=seed)
+            answer.finish()
+        except BaseException as exc:  # The safety net of this thread: the turn raises it.
+            answer.fail(exc)
+
+    def _count(self) -> None:
+        with self._lock:
+            self._tokens_generated += 1
+
+    def _is_cut(self, answer: Answer, turn: _Turn) -> bool:
+        """Say whether the limit ended the answer, and not the model."""
+        stops = turn.settings.options.get("stop_strings", self._model.stop_strings)
+        if answer.has_ended(self._model.end_tokens, stops):
+            return False
+        return answer.tokens >= turn.limit
+
+
+def _clamp(options: Mapping[str, Any], limit: int) -> dict[str, Any]:
+    """Return the options with the limit in them, and no least length above it."""
+    least = options.get("min_new_tokens")
+    clamped = {**options, "max_new_tokens": limit}
+    if least is not None:
+        clamped["min_new_tokens"] = min(least, limit)
+    return clamped
+
+
+def _out_of_memory() -> APIError:
+    """Make the error of a turn for which the memory did not suffice; others may go on."""
+    message = (
+        "The model ran out of memory for this response. Shorten the input, lower "
+        "'max_output_tokens', or try again when fewer responses run."
+    )
+    return ServerError(message, code="server_is_overloaded", status=503, type="server_error")

@@ -1,0 +1,317 @@
+"""The engine that asks another server: any ``POST /v1/responses`` gets the WebSocket mode.
+
+The upstream is sent the whole context with every turn, so it needs to remember nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator, Sequence
+from functools import partial
+from typing import Any, Literal
+
+from pyresponses_ws import codec
+from pyresponses_ws._transport.base import Check, Endpoint, HTTPCall, HTTPPool, HTTPRequest
+from pyresponses_ws._transport.http import RequestsPool
+from pyresponses_ws._transport.network import make_ssl_context
+from pyresponses_ws._transport.refusal import BODY_LIMIT, error_frame, redact, secrets_of
+from pyresponses_ws.config import check_api_key
+from pyresponses_ws.errors import (
+    APIError,
+    ConfigError,
+    ConnectError,
+    ConnectionLostError,
+    ProtocolError,
+    ResponsesWSError,
+)
+from pyresponses_ws.proxies import find_proxy
+from pyresponses_ws.server.core.errors import engine_failed
+from pyresponses_ws.server.core.wire import encode
+from pyresponses_ws.server.engines.base import (
+    CancelToken,
+    Delta,
+    EngineRequest,
+    StartDelta,
+    UsageDelta,
+)
+from pyresponses_ws.server.engines.echo import count_input
+from pyresponses_ws.server.engines.upstream.errors import (
+    edit_texts,
+    from_refusal,
+    upstream_failed,
+)
+from pyresponses_ws.server.engines.upstream.events import Answer
+from pyresponses_ws.server.engines.upstream.later import has_ended, run_later, run_with_deadline
+from pyresponses_ws.server.engines.upstream.reader import MAX_EVENT_BYTES, AnswerReader
+from pyresponses_ws.server.engines.upstream.request import make_body
+from pyresponses_ws.server.engines.upstream.url import ROUTE, read_url
+from pyresponses_ws.version import __version__
+
+_logger = logging.getLogger(__name__)
+
+#: Seconds for DNS, TCP, proxy and TLS, as our client has them.
+CONNECT_TIMEOUT = 10.0
+#: Seconds in which the upstream may take no byte of a request.
+SEND_TIMEOUT = 30.0
+#: Seconds for the whole list of models: somebody waits for it, and it is only a list.
+MODELS_TIMEOUT = 5.0
+#: Seconds after which a turn counts as taken though the upstream has not answered. It may load a
+#: model for minutes before it does; a client waits one for the first event, and asks again then.
+PATIENCE = 20.0
+#: Connections that wait for the next turn: as many as turns run at once on most servers.
+MAX_IDLE = 16
+
+
+#: What a client is told of a connection that failed; the log tells whoever runs the server more.
+_STAGES = {
+    "dns": "its name is not known",
+    "tcp": "nothing answers there",
+    "proxy": "the proxy before it does not let the server through",
+    "tls": "the TLS handshake failed",
+}
+
+
+class UpstreamEngine:
+    """Asks the server at ``url``, which is what a client would take for its ``base_url``.
+
+    ``api_key`` is this server's own, for the upstream, "" is none; clients' go nowhere. Proxies and
+    certificates are those of the environment. Any number of turns may run at once. One that the
+    upstream has not answered after ``patience`` seconds counts as taken: a refusal then fails it.
+    ``http`` stands in for the connections.
+
+    Raises ConfigError for a URL or key that cannot be used; neither is repeated.
+    """
+
+    #: A turn that the upstream refuses was never created; see ``Vetter``.
+    vets: Literal[True] = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        http: HTTPPool | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._base, self._address = read_url(url, has_key=bool(api_key))
+        self._headers = {"User-Agent": f"pyresponses-ws/{__version__}"}
+        if api_key:
+            self._headers["Authorization"] = f"Bearer {_check_key(api_key)}"
+        self._patience = patience
+        # Made at once where it is needed, so that a bad bundle is told at the start.
+        self._ssl_context = make_ssl_context() if self._base.startswith("https:") else None
+        self._http = http or RequestsPool(run_with_deadline=run_with_deadline, max_idle=MAX_IDLE)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._base!r})"
+
+    def models(self) -> Sequence[str]:
+        """Return what ``GET /models`` lists, within five seconds; nothing when it cannot."""
+        try:
+            return self._list_models()
+        except Exception as exc:  # A list is not worth an error, whatever went wrong.
+            why = exc if isinstance(exc, ResponsesWSError) else type(exc).__name__
+            _logger.warning("%s does not list its models: %s", self._address, why)
+            return ()
+
+    def run(self, request: EngineRequest, cancel: CancelToken) -> Generator[Delta, None, None]:
+        """Yield the deltas of one turn. Raises APIError, before or behind the StartDelta.
+
+        A cancel shuts the socket down, so that the upstream stops too. A warm-up is not passed on:
+        there is nothing to prepare on a server that remembers nothing.
+        """
+        if not request.generate:
+            yield StartDelta()
+            yield UsageDelta(input_tokens=count_input(request), output_tokens=0)
+            return
+        try:
+            yield from self._ask(request, cancel)
+        except APIError as exc:
+            raise self._strike_secrets(exc) from None
+        except _CancelledError:
+            return
+        except Exception as exc:
+            # The safety net: whatever an upstream says, its turn ends. The text may be of a prompt.
+            _logger.error("reading the upstream's answer failed: %s", type(exc).__name__)
+            raise engine_failed() from None
+
+    def close(self) -> None:
+        """Close the connections that no turn uses; idempotent."""
+        self._http.close()
+
+    # --- one turn -----------------------------------------------------------------------------
+
+    def _ask(self, request: EngineRequest, cancel: CancelToken) -> Generator[Delta, None, None]:
+        body = encode(make_body(request)).encode()
+        check = _Check(cancel)
+        call = self._start("POST", ROUTE, check, body=body, timeout=CONNECT_TIMEOUT)
+        cancel.on_cancel(call.abort)
+        answer = Answer()
+        sending = run_later(partial(self._send, call, check), "upstream")
+        try:
+            if not (is_in_time := has_ended(sending, self._patience)):
+                yield StartDelta()
+            sending.result()
+            if is_in_time:
+                yield StartDelta()
+            for _ in _feed(answer, call, check):
+                yield from answer.take_deltas()
+        finally:
+            if not answer.is_over or answer.error is not None:
+                call.abort()  # It may go on for long, and nobody listens.
+            # One thread at a time has the call; after an abort it is free within milliseconds.
+            has_ended(sending, CONNECT_TIMEOUT)
+            call.dispose()
+        if answer.error is not None:
+            raise answer.error
+
+    def _send(self, call: HTTPCall, check: Check) -> None:
+        """Send the request and wait for the head. Raises APIError for a refusal."""
+        try:
+            call.send(on_sent=_nothing)
+        except ConnectError as exc:
+            check()
+            _logger.warning("no connection to the upstream %s: %s", self._address, exc)
+            why = _STAGES.get(exc.stage or "", "connecting failed")
+            raise upstream_failed(
+                f"The upstream {self._address} cannot be reached: {why}."
+            ) from None
+        except ConnectionLostError as exc:
+            check()
+            message = f"The connection to the upstream was lost before its answer: {exc.reason}."
+            raise upstream_failed(message) from None
+        except ConfigError as exc:
+            raise upstream_failed(f"The upstream cannot be reached: {exc}", status=500) from None
+        if not 200 <= call.status < 300:
+            raise self._read_refusal(call)
+
+    def _read_refusal(self, call: HTTPCall) -> APIError:
+        try:
+            body = _read_body(call, limit=BODY_LIMIT)
+        except ConnectionLostError:
+            body = b""
+        frame = error_frame(call.status, call.headers, body, self._endpoint(ROUTE))
+        error = from_refusal(frame, _parse(body))
+        if error.status != call.status:
+            _logger.warning("%s refused a turn with HTTP %d", self._address, call.status)
+        return error
+
+    def _strike_secrets(self, error: APIError) -> APIError:
+        """Take the key out of what an upstream said, if it repeated it."""
+        secrets = secrets_of(self._base, self._headers)
+        return edit_texts(error, lambda text: redact(text, secrets))
+
+    # --- calls --------------------------------------------------------------------------------
+
+    def _start(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        check: Check,
+        *,
+        body: bytes | None = None,
+        timeout: float,
+    ) -> HTTPCall:
+        try:
+            endpoint = self._endpoint(path)
+        except ConfigError as exc:
+            raise upstream_failed(f"The upstream cannot be reached: {exc}", status=500) from None
+        accept = "application/json" if body is None else "text/event-stream"
+        request = HTTPRequest(method=method, endpoint=endpoint, body=body, accept=accept)
+        return self._http.start(
+            request, check=check, connect_timeout=timeout, send_timeout=SEND_TIMEOUT
+        )
+
+    def _endpoint(self, path: str) -> Endpoint:
+        """Return how to reach a route. Raises ConfigError for the environment's proxy."""
+        url = self._base + path
+        proxy = find_proxy(url, None)
+        if proxy is not None and proxy.scheme == "https" and self._ssl_context is None:
+            self._ssl_context = make_ssl_context()
+        return Endpoint(url=url, headers=self._headers, ssl_context=self._ssl_context, proxy=proxy)
+
+    def _list_models(self) -> tuple[str, ...]:
+        check = _Deadline(MODELS_TIMEOUT)
+        call = self._start("GET", "/models", check, timeout=MODELS_TIMEOUT)
+        try:
+            call.send(on_sent=_nothing)
+            if not 200 <= call.status < 300:
+                raise upstream_failed(f"HTTP {call.status}")
+            listed = codec.loads(_read_body(call, limit=MAX_EVENT_BYTES))
+        except BaseException:
+            call.abort()
+            raise
+        finally:
+            call.dispose()
+        return tuple(model["id"] for model in listed["data"] if isinstance(model["id"], str))
+
+
+class _CancelledError(Exception):
+    """The turn was cancelled; raised by the check of its call."""
+
+
+class _Check:
+    """Ends the waits of a call once its turn is cancelled."""
+
+    def __init__(self, cancel: CancelToken) -> None:
+        self._cancel = cancel
+
+    def __call__(self) -> None:
+        if self._cancel.is_set():
+            raise _CancelledError
+
+
+class _Deadline:
+    """Ends the waits of a call when its time is up."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = time.monotonic() + seconds
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._ends_at:
+            raise TimeoutError
+
+
+def _feed(answer: Answer, call: HTTPCall, check: Check) -> Generator[None, None, None]:
+    """Read until an answer is over; yield whenever it may have something to tell."""
+    reader = AnswerReader(answer)
+    try:
+        while not answer.is_over:
+            check()
+            reader.receive(call.read())
+            yield
+    except ConnectionLostError as exc:
+        check()
+        answer.fail(upstream_failed(f"The upstream's answer broke off: {exc.reason}."))
+        yield
+
+
+def _read_body(call: HTTPCall, *, limit: int) -> bytes:
+    """Read a body to its end, or so much of it as can matter."""
+    body = bytearray()
+    while len(body) <= limit and (data := call.read()):
+        body += data
+    if len(body) > limit:
+        call.abort()
+    return bytes(body)
+
+
+def _parse(body: bytes) -> dict[str, Any] | None:
+    """Return a body that is a JSON object."""
+    try:
+        value = codec.loads(body)
+    except ProtocolError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _check_key(key: str) -> str:
+    try:
+        return check_api_key(key)
+    except ConfigError as exc:
+        raise ConfigError(f"the upstream's key: {exc}") from None
+
+
+def _nothing() -> None:
+    """Do nothing once a request is out."""
