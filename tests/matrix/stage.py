@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import functools
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
-from unittest import mock
 
 import pytest
 
@@ -44,13 +41,12 @@ from tests.matrix.cells import (
     Cell,
     expected,
 )
+from tests.matrix.resolver import NAME, Resolver
 from tests.matrix.service import ARGUMENTS, CHUNK_HEADER, FRAME_HEADER, Plan, Service
 from tests.support.deadlines import Stopwatch
 from tests.support.responses_peer import KEY, PATIENCE, wait_for
 from tests.support.tls import TestAuthority
 
-#: A name that only the stage's own resolver knows.
-NAME = "service.test"
 LANES = ("a", "b")
 
 
@@ -99,6 +95,7 @@ class Stage:
         self._resolver = Resolver(self.proxy.port)
         if cell.phase == "resolve":
             stack.enter_context(self._resolver.installed())
+        self._timeouts = _timeouts(cell)
         self.client = stack.enter_context(self._make_client())
         self.connection: Connection | None = None
         stack.callback(self._resolver.release.set)
@@ -110,7 +107,7 @@ class Stage:
             api_key=KEY,
             base_url=by_name if cell.phase == "resolve" else self.proxy.base_url,
             transport=_transport(cell),
-            timeouts=_timeouts(cell),
+            timeouts=self._timeouts,
             retry_delays=(0.01,) * 5,
             ssl_context=authority().client_context() if cell.phase == "tls" else None,
             allow_insecure=cell.phase == "resolve",
@@ -206,8 +203,15 @@ class Stage:
                 self.connection.lane(name).receive(timeout=PATIENCE)
 
     def _heal(self) -> None:
+        """End the fault, and with it the small timers.
+
+        They are as short as a busy machine may stand still, and would end what is well.
+        """
         self._resolver.fault = None
         self.proxy.heal()
+        for each in fields(Timeouts):
+            # The client reads them from here each time.
+            object.__setattr__(self._timeouts, each.name, getattr(_PATIENT, each.name))
 
     # --- turns --------------------------------------------------------------------------------
 
@@ -357,50 +361,21 @@ _MAKERS: dict[str, Callable[[Cell, dict[str, Any]], ConnectionFault | None]] = {
 }
 
 
+_PATIENT = Timeouts(connect=PATIENCE, create_total=PATIENCE, total=PATIENCE)
+
+
 def _timeouts(cell: Cell) -> Timeouts:
     """Small where the cell waits for one of them, and out of the way elsewhere."""
-    patient = Timeouts(connect=PATIENCE, create_total=PATIENCE, total=PATIENCE)
     if cell.fault not in (*STALLS, "silence", "black_hole"):
-        return patient
+        return replace(_PATIENT)
     if cell.phase in OPENING and (cell.fault != "silence" or not cell.is_http):
-        return replace(patient, connect=CONNECT_TIMER)
+        return replace(_PATIENT, connect=CONNECT_TIMER)
     if cell.is_http:
-        return replace(patient, first_event=EVENT_TIMER, silence=EVENT_TIMER)
-    return replace(patient, ping_interval=PING_INTERVAL, ping_timeout=PING_TIMER)
+        return replace(_PATIENT, first_event=EVENT_TIMER, silence=EVENT_TIMER)
+    return replace(_PATIENT, ping_interval=PING_INTERVAL, ping_timeout=PING_TIMER)
 
 
 def _transport(cell: Cell) -> TransportChoice:
     if cell.is_http:
         return "http"
     return "auto" if cell.mode == "auto" else "websocket"
-
-
-# --- names ----------------------------------------------------------------------------------------
-
-
-class Resolver:
-    """A name server for one name, which refuses, hangs or is late."""
-
-    def __init__(self, port: int) -> None:
-        self.fault: str | None = None
-        #: Ends look-ups that hang.
-        self.release = threading.Event()
-        self._port = port
-        self._real = socket.getaddrinfo
-
-    @contextmanager
-    def installed(self) -> Iterator[None]:
-        """Ask this one instead of the system's."""
-        with mock.patch.object(socket, "getaddrinfo", self._look_up):
-            yield
-
-    def _look_up(self, host: Any, *args: Any, **options: Any) -> Any:
-        if host != NAME:
-            return self._real(host, *args, **options)
-        if options.get("flags", 0) & socket.AI_NUMERICHOST:
-            raise socket.gaierror(socket.EAI_NONAME, "not a number")
-        if self.fault == "refuse":
-            raise socket.gaierror(socket.EAI_NONAME, "no such name")
-        if self.fault is not None:
-            self.release.wait(0.005 if self.fault == "delay" else PATIENCE)
-        return self._real("127.0.0.1", *args, **options)
