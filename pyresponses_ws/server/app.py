@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -25,7 +24,7 @@ from pyresponses_ws.server.core.rate import RateLimiter
 from pyresponses_ws.server.core.service import Service
 from pyresponses_ws.server.core.session import Session
 from pyresponses_ws.server.creates import Creates
-from pyresponses_ws.server.engines.base import Director, Engine, Vetter
+from pyresponses_ws.server.engines.base import Director, Engine, has_trait
 from pyresponses_ws.server.exchange import reply_error, reply_json
 from pyresponses_ws.server.gate import KeyGate, SourceGate
 from pyresponses_ws.server.peer import Peer
@@ -42,7 +41,8 @@ class ServerApp:
         self._service = Service(
             rng=random.Random(),
             director=self.room if isinstance(engine, Director) else None,
-            vets=isinstance(engine, Vetter),
+            vets=has_trait(engine, "vets"),
+            takes_nested_tools=has_trait(engine, "takes_nested_tools"),
             rates=RateLimiter(config.requests_per_second),
         )
         self._created = int(time.time())
@@ -74,7 +74,7 @@ class ServerApp:
 
     async def list_models(self, request: Request) -> Response:
         """Answer ``GET /v1/models``."""
-        names = await run_in_threadpool(self.room.engine.models)
+        names = await self.room.list_models()
         models = [
             {"id": name, "object": "model", "created": self._created, "owned_by": "pyresponses-ws"}
             for name in names

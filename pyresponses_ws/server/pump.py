@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.errors import engine_failed, shutting_down
@@ -141,6 +142,8 @@ class EngineRoom:
         self._started = 0
         # Threads that may still run, by pump; the loop writes until it is closed.
         self._threads: dict[Pump, threading.Thread] = {}
+        # Who waits for the list of models.
+        self._questions: set[asyncio.Future[Sequence[str]]] = set()
         # Turns that wait for a place, and whether stop was called.
         self._waiting = 0
         self._is_stopped = False
@@ -153,6 +156,29 @@ class EngineRoom:
         except Exception as exc:  # An engine's fault is its turn's alone.
             log_failure(_logger, "the engine", exc)
             raise engine_failed() from exc
+
+    async def list_models(self) -> Sequence[str]:
+        """Ask the engine for its models. Raises what it raises, and the 503 of a server that ends.
+
+        A thread of its own asks: a daemon, since the engine may block for as long as it likes.
+        """
+        answer: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
+        ask = functools.partial(self._ask_models, answer)
+        self._questions.add(answer)
+        try:
+            threading.Thread(target=ask, name="pyresponses-models", daemon=True).start()
+            return await answer
+        finally:
+            self._questions.discard(answer)
+
+    def _ask_models(self, answer: asyncio.Future[Sequence[str]]) -> None:
+        try:
+            tell = functools.partial(answer.set_result, tuple(self.engine.models()))
+        except Exception as exc:  # Raised again where it is waited for.
+            tell = functools.partial(answer.set_exception, exc)
+        # RuntimeError: the loop is closed; nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            answer.get_loop().call_soon_threadsafe(lambda: answer.done() or tell())
 
     @contextlib.asynccontextmanager
     async def run(self, request: EngineRequest) -> AsyncIterator[Pump]:
@@ -173,6 +199,9 @@ class EngineRoom:
     def stop(self) -> None:
         """Fail every turn that runs or waits, since the server ends."""
         self._is_stopped = True
+        for question in self._questions:
+            if not question.done():
+                question.set_exception(shutting_down())
         for _ in range(self._waiting):
             self._slots.release()
         for pump in self._threads:

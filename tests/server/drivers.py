@@ -26,7 +26,7 @@ def make_request(**fields: Any) -> CreateRequest:
     return parse_create({"model": "m", "input": "hi", **fields}, lane=fields.get("stream_id"))
 
 
-def make_builder(*, invents_secrets: bool = True, **fields: Any) -> ResponseBuilder:
+def make_builder(*, is_played: bool = True, **fields: Any) -> ResponseBuilder:
     """Make a builder with a fixed seed."""
     rng = random.Random(1)
     return ResponseBuilder(
@@ -34,7 +34,7 @@ def make_builder(*, invents_secrets: bool = True, **fields: Any) -> ResponseBuil
         ids=Ids(rng),
         padding=Padding(rng),
         now=NOW,
-        invents_secrets=invents_secrets,
+        is_played=is_played,
     )
 
 

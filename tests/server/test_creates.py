@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from queue import SimpleQueue
 from typing import Any, Literal
 
 import pytest
@@ -149,3 +150,36 @@ def test_an_engine_that_breaks_in_its_close_is_logged(caplog: pytest.LogCaptureF
     with LocalServer(engine=Broken()):
         pass
     assert "held fast" in caplog.text or "the engine" in caplog.text
+
+
+def test_a_list_of_models_that_does_not_come_holds_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """The server stops meanwhile, and whoever waited for the list is told that it does."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Slow(VettingEngine):
+        def models(self) -> Sequence[str]:
+            asked.set()
+            go_on.wait(60)
+            return ()
+
+    with LocalServer(engine=Slow()) as server:
+        url = f"{server.base_url}/models"
+        statuses: SimpleQueue[int] = SimpleQueue()
+        ask = threading.Thread(target=lambda: statuses.put(requests.get(url).status_code))
+        ask.start()
+        assert asked.wait(10)
+    assert statuses.get(timeout=10) == 503
+    ask.join(10)
+    go_on.set()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_models_that_break_are_a_500() -> None:
+    """The engine's fault is told as that of a route."""
+
+    class Broken(VettingEngine):
+        def models(self) -> Sequence[str]:
+            raise RuntimeError("no list")
+
+    with LocalServer(engine=Broken()) as server:
+        assert requests.get(f"{server.base_url}/models", timeout=30).status_code == 500

@@ -142,7 +142,7 @@ class Played:
 def play(http: PlayedHTTP, request: EngineRequest | None = None, **fields: Any) -> Played:
     """Run a turn through engine and builder; what is no APIError comes out."""
     engine = UpstreamEngine(URL, http=http)
-    builder = make_builder(invents_secrets=False, **fields)
+    builder = make_builder(is_played=False, **fields)
     deltas: list[Delta] = []
     events: list[Frame] = []
     try:

@@ -58,11 +58,11 @@ class ResponseBuilder:
         ids: Ids,
         padding: Padding,
         now: float,
-        invents_secrets: bool = True,
+        is_played: bool = True,
     ) -> None:
         self._request = request
-        # Whether the reasoning of a model that is none gets what stands for encrypted_content.
-        self._invents_secrets = invents_secrets
+        # Whether the engine plays a model, so that what the service's models tell is made up.
+        self._is_played = is_played
         self._ids = ids
         self._padding = padding if request.is_obfuscated else None
         self._now = now
@@ -179,7 +179,8 @@ class ResponseBuilder:
     def _take_message(self, delta: TextDelta | RefusalDelta) -> Iterator[Body]:
         message = self._open
         if not isinstance(message, OpenMessage):
-            message = OpenMessage(self.new_id("msg"))
+            phase = "final_answer" if self._is_played else None
+            message = OpenMessage(self.new_id("msg"), phase=phase)
             yield from self._open_item(message)
         part = "output_text" if isinstance(delta, TextDelta) else "refusal"
         for body in message.switch(part):
@@ -195,7 +196,7 @@ class ResponseBuilder:
         item = self._open
         if not isinstance(item, OpenReasoning):
             is_wanted = _ENCRYPTED in self._request.settings.get("include", ())
-            make_secret = self._ids.new_secret if is_wanted and self._invents_secrets else None
+            make_secret = self._ids.new_secret if is_wanted and self._is_played else None
             item = OpenReasoning(self.new_id("rs"), make_secret)
             yield from self._open_item(item)
         for body in item.switch(delta.kind):

@@ -84,7 +84,7 @@ _PARTS_IN = ("content", "summary", "output")
 
 
 #: Parts of a user's message, which some clients send without the message round them.
-_LOOSE_PARTS = frozenset({"input_text", "input_image", "input_file", "input_audio"})
+_LOOSE_PARTS = frozenset({"input_text", "text", "input_image", "input_file", "input_audio"})
 
 
 def parse_input(value: str | list[Any]) -> tuple[Item, ...]:

@@ -36,13 +36,13 @@ class OpenItem(Protocol):
 class OpenMessage:
     """An assistant message; its parts are text or refusal."""
 
-    def __init__(self, item_id: str) -> None:
+    def __init__(self, item_id: str, *, phase: str | None = None) -> None:
         self.item: Body = {
             "id": item_id,
             "type": "message",
             "status": "in_progress",
             "content": [],
-            "phase": "final_answer",
+            **({} if phase is None else {"phase": phase}),
             "role": "assistant",
         }
         self._pieces: list[str] = []

@@ -26,6 +26,7 @@ class Service:
         rng: random.Random,
         director: Director | None = None,
         vets: bool = False,
+        takes_nested_tools: bool = False,
         rates: RateLimiter | None = None,
     ) -> None:
         self.store = ResponseStore()
@@ -35,8 +36,8 @@ class Service:
         self._director = director
         # Whether the engine looks at a turn before it is created.
         self._vets = vets
-        #: Callers of the models behind such engines know tools in two shapes.
-        self.takes_nested_tools = vets
+        #: Whether tools may come in the shape of chat completions too.
+        self.takes_nested_tools = takes_nested_tools
         self._rates = RateLimiter(None) if rates is None else rates
         # Why no turn is opened any more; None while they are.
         self._refusal: APIError | None = None

@@ -47,6 +47,9 @@ _BY_TYPE: dict[str, dict[str, Rule]] = {
 _SHAPES = {kind: Shape({**_COMMON, **rules}) for kind, rules in _BY_TYPE.items()}
 _ANY_SHAPE = Shape(_COMMON)
 
+#: What chat completions nest, below a key of the same name.
+_NESTED = ("function", "custom", "allowed_tools")
+
 _MODE = one_of("none", "auto", "required")
 _CHOICE = Shape({"type": required(STRING), "name": STRING, "server_label": STRING})
 _ALLOWED = Shape({"mode": required(one_of("auto", "required")), "tools": required(ARRAY)})
@@ -56,21 +59,22 @@ _ALLOWED_TOOL = Shape({"type": required(STRING), "name": STRING})
 def flatten_tools(settings: dict[str, Any]) -> dict[str, Any]:
     """Return settings whose tools, and the choice among them, are in this API's flat shape.
 
-    What chat completions put below ``function`` comes up beside ``type``.
+    What chat completions put below ``function`` and the like comes up beside ``type``; tools that
+    come with the input, or in a namespace, too.
     """
-    tools, choice = settings.get("tools"), settings.get("tool_choice")
-    flat: dict[str, Any] = {}
-    if isinstance(tools, list):
-        flat["tools"] = [_flatten(tool) for tool in tools]
-    if choice is not None:
-        flat["tool_choice"] = _flatten(choice)
-    return settings | flat
+    names = settings.keys() & {"tools", "tool_choice", "input"}
+    return settings | {name: _flatten(settings[name]) for name in names}
 
 
-def _flatten(tool: Any) -> Any:
-    if not isinstance(tool, dict) or not isinstance(tool.get("function"), dict):
-        return tool
-    return {key: value for key, value in tool.items() if key != "function"} | tool["function"]
+def _flatten(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_flatten(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("type")
+    if kind in _NESTED and isinstance(value.get(kind), dict):
+        value = {key: each for key, each in value.items() if key != kind} | value[kind]
+    return value | {"tools": _flatten(value["tools"])} if "tools" in value else value
 
 
 def check_tools(path: str, tools: list[Any]) -> None:

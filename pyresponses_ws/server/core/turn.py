@@ -81,7 +81,7 @@ class Turn:
             self.direction = director.direct(self.engine_request)
         ids = Ids(rng, parent_id=request.previous_response_id)
         self._builder = ResponseBuilder(
-            request, ids=ids, padding=padding, now=now, invents_secrets=not is_vetted
+            request, ids=ids, padding=padding, now=now, is_played=not is_vetted
         )
 
     @property

@@ -11,6 +11,9 @@ from pyresponses_ws.server.engines.echo import EchoEngine
 #: The key for an upstream. Never the client's own variable: that key is not for any server.
 UPSTREAM_KEY_VARIABLE = "PYRESPONSES_WS_UPSTREAM_API_KEY"
 
+#: What stands behind the colon.
+_ARGUMENTS = {"script": "FILE", "upstream": "URL", "transformers": "DIR"}
+
 
 def make_engine(name: str, *, delta_delay: float = 0.0) -> Engine:
     """Make the engine that ``name`` stands for; a model is loaded when it returns.
@@ -27,8 +30,10 @@ def make_engine(name: str, *, delta_delay: float = 0.0) -> Engine:
         return _make_upstream_engine(path)
     if kind == "transformers" and path:
         return _make_transformers_engine(path)
-    known = "'echo', 'script:FILE', 'upstream:URL', 'transformers:DIR'"
-    raise ConfigError(f"unknown engine {name!r}; known: {known}")
+    known = ("echo", *(f"{each}:{argument}" for each, argument in _ARGUMENTS.items()))
+    if kind in _ARGUMENTS:
+        raise ConfigError(f"the engine {kind!r} needs its {_ARGUMENTS[kind]}: {kind}:...")
+    raise ConfigError(f"unknown engine {name!r}; known: {', '.join(map(repr, known))}")
 
 
 def _make_script_engine(path: str, delta_delay: float) -> Engine:

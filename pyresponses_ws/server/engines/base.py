@@ -236,16 +236,25 @@ class Director(Protocol):
         """Decide, once a turn and before it starts; called on the loop, so it must not block."""
 
 
-@runtime_checkable
 class Vetter(Protocol):
     """An engine that looks at a request, on the thread of its turn, before it takes it.
 
     Its ``run`` yields a ``StartDelta`` before anything else. An ``APIError`` ahead of that refuses
     the turn, with its status, and no response was ever created; one behind it fails the response.
+    Nothing is made up for such an engine: no phase of a message, no encrypted reasoning.
     """
 
     #: True; what it says is that ``run`` keeps the promise above.
-    vets: Literal[True]
+    vets: bool
+
+
+def has_trait(engine: Engine, name: str) -> bool:
+    """Say whether an engine has set a trait: ``vets``, see ``Vetter``, or ``takes_nested_tools``.
+
+    The latter is for models whose callers know tools in the shape of chat completions too; they
+    reach the engine in the flat one.
+    """
+    return getattr(engine, name, False) is True
 
 
 @runtime_checkable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ CREATED = ["response.created", "response.in_progress"]
 
 def vetted() -> Wire:
     """Make a session whose engine vets."""
-    return Wire(service=Service(rng=random.Random(1), vets=True))
+    return Wire(service=Service(rng=random.Random(1), vets=True, takes_nested_tools=True))
 
 
 def take(wire: Wire) -> list[str]:
@@ -79,18 +80,56 @@ def test_a_refused_continuation_evicts_its_parent() -> None:
     assert frame["error"]["code"] == "previous_response_not_found"
 
 
-def test_tools_may_be_nested_and_become_flat() -> None:
-    """As callers of chat models have them; other engines refuse them, as the service does."""
-    function = {"name": "f", "parameters": {"type": "object"}}
-    nested = {"type": "function", "function": function}
-    choice = {"type": "function", "function": {"name": "f"}}
+NESTED = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+FLAT = {"type": "function", "name": "f", "parameters": {"type": "object"}}
+NESTED_CUSTOM = {"type": "custom", "custom": {"name": "c"}}
+FLAT_CUSTOM = {"type": "custom", "name": "c"}
+IN_NAMESPACE = {"type": "namespace", "name": "n"}
+ALLOWED = {"type": "allowed_tools"}
+
+
+@pytest.mark.parametrize(
+    ("given", "flat"),
+    [
+        ({"tools": [NESTED, NESTED_CUSTOM]}, {"tools": [FLAT, FLAT_CUSTOM]}),
+        (
+            {"tools": [IN_NAMESPACE | {"tools": [NESTED]}]},
+            {"tools": [IN_NAMESPACE | {"tools": [FLAT]}]},
+        ),
+        ({"tool_choice": NESTED_CUSTOM}, {"tool_choice": FLAT_CUSTOM}),
+        (
+            {"tool_choice": ALLOWED | {"allowed_tools": {"mode": "auto", "tools": [NESTED]}}},
+            {"tool_choice": ALLOWED | {"mode": "auto", "tools": [FLAT]}},
+        ),
+    ],
+)
+def test_tools_may_be_nested_and_become_flat(given: dict[str, Any], flat: dict[str, Any]) -> None:
+    """As callers of chat models have them, wherever they stand."""
     wire = vetted()
-    assert wire.send(input="hi", tools=[nested], tool_choice=choice) == []
-    request = wire.turns[0].engine_request
-    assert request.tools == [{"type": "function", **function}]
-    assert request.tool_choice == {"type": "function", "name": "f"}
-    (frame,) = Wire().send(input="hi", tools=[nested])
+    assert wire.send(input="hi", **given) == []
+    settings = wire.turns[0].engine_request.settings
+    assert {name: settings[name] for name in flat} == flat
+
+
+def test_tools_in_the_input_may_be_nested() -> None:
+    """Those that come with an item."""
+    wire = vetted()
+    wire.send(input=[{"type": "additional_tools", "tools": [NESTED]}])
+    assert wire.turns[0].engine_request.items[0]["tools"] == [FLAT]
+
+
+def test_nested_tools_are_refused_by_other_engines() -> None:
+    """As the service does."""
+    (frame,) = Wire().send(input="hi", tools=[NESTED])
     assert frame["error"]["param"] == "tools[0].function"
+
+
+def test_no_phase_is_made_up() -> None:
+    """Of a message about which the model said nothing; sent back, it would be said to have."""
+    wire = vetted()
+    wire.send(input="hi")
+    wire.session.receive_deltas(wire.turns[0], [StartDelta(), TextDelta("Hm")])
+    assert not any("phase" in frame["item"] for frame in wire.drain() if "item" in frame)
 
 
 def test_no_encrypted_reasoning_is_made_up() -> None:

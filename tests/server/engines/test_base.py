@@ -9,7 +9,8 @@ import pytest
 
 from pyresponses_ws.errors import ConfigError
 from pyresponses_ws.server.engines import UPSTREAM_KEY_VARIABLE, make_engine
-from pyresponses_ws.server.engines.base import CancelToken
+from pyresponses_ws.server.engines.base import CancelToken, has_trait
+from pyresponses_ws.server.engines.echo import EchoEngine
 
 
 def test_callbacks_run_once_on_cancel() -> None:
@@ -58,11 +59,28 @@ def test_an_upstream_gets_the_servers_own_key(monkeypatch: pytest.MonkeyPatch) -
     assert "Authorization" not in engine._headers  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["upstream:", "transformers:", "script:", "echo:x"])
-def test_an_engine_needs_its_argument(name: str) -> None:
-    """What is left out is no engine."""
-    with pytest.raises(ConfigError, match="unknown engine"):
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("upstream:", "'upstream' needs its URL"),
+        ("transformers", "'transformers' needs its DIR"),
+        ("script:", "'script' needs its FILE"),
+        ("echo:x", "unknown engine 'echo:x'"),
+    ],
+)
+def test_an_engine_needs_its_argument(name: str, problem: str) -> None:
+    """What is left out is named."""
+    with pytest.raises(ConfigError, match=problem):
         make_engine(name)
+
+
+def test_a_trait_is_what_is_true() -> None:
+    """An engine that says no says no."""
+    assert not has_trait(make_engine("echo"), "vets")
+    assert has_trait(make_engine("upstream:http://127.0.0.1:1"), "vets")
+    engine = EchoEngine()
+    engine.vets = False  # type: ignore[attr-defined]
+    assert not has_trait(engine, "vets")
 
 
 def test_a_model_needs_its_folder() -> None:
