@@ -16,6 +16,7 @@ import requests
 
 from pyresponses_ws.testing import LocalServer
 from tests.real.models.conversations import FOLDER, MODEL
+from tests.real.models.passes import Passes
 
 #: Seconds for the server of transformers to load and listen, and for it to end after SIGTERM; it
 #: takes five and one. Together with its first test it must fit into the time of one.
@@ -45,6 +46,13 @@ def transformers_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         _wait_until_healthy(url, process)
         assert process.poll() is None, (folder / "log").read_text("utf-8")
         yield f"{url}/v1"
+
+
+@pytest.fixture
+def passes() -> Iterator[Passes]:
+    """Count the passes through every model."""
+    with Passes() as counting:
+        yield counting
 
 
 def _program() -> Path:

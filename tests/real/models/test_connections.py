@@ -24,13 +24,6 @@ STAYS, LEAVES, STAYS_TOO = "Say hello", "tell me a story about the cat please", 
 
 
 @pytest.fixture
-def passes() -> Iterator[Passes]:
-    """Count the passes through every model."""
-    with Passes() as counting:
-        yield counting
-
-
-@pytest.fixture
 def engine(passes: Passes) -> Watched:
     """Load the model once, and watch what is asked of it."""
     from pyresponses_ws.server.engines.transformers.engine import TransformersEngine

@@ -23,9 +23,8 @@ _TAIL = 256
 class Answer:
     """What a model says in one turn, and the listener that its generation reports to.
 
-    The thread that generates calls ``on_step``, ``on_token``, ``finish`` and ``fail``; the thread
-    of the turn calls ``take_all`` and, behind its end, reads the counts; ``stop`` is for any
-    thread.
+    The thread that generates calls ``on_token``, ``finish`` and ``fail``; the thread of the turn
+    calls ``take_all`` and, behind its end, reads the counts; ``is_over`` and ``stop`` are for any.
     """
 
     def __init__(
@@ -35,13 +34,11 @@ class Answer:
         decode: Callable[[list[int]], str],
         hidden: Container[int],
         is_bounded: bool,
-        on_step: Callable[[], None],
     ) -> None:
         # Used by the generating thread alone.
         self._reader = reader
         self._text = TextStream(decode)
         self._hidden = hidden
-        self._on_step = on_step
         self._channel = Channel(MAX_AHEAD if is_bounded else None)
         # Tokens that were taken, those of them that were reasoning, and the last one. The
         # generating thread writes; read by others once it has ended.
@@ -81,11 +78,6 @@ class Answer:
     def take_all(self) -> Iterator[Delta]:
         """Yield the deltas as they come, to the end or ``stop``. Raises what the model raised."""
         return self._channel.take_all()
-
-    def on_step(self) -> bool:
-        """Count a token, as soon as there is one; return whether it shall be the last."""
-        self._on_step()
-        return self.is_over()
 
     def on_token(self, token: int) -> None:
         """Take the next token; wait while the turn is too far behind."""

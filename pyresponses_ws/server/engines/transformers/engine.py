@@ -32,14 +32,12 @@ from pyresponses_ws.server.engines.base import (
     UsageDelta,
 )
 from pyresponses_ws.server.engines.transformers.answer import Answer
+from pyresponses_ws.server.engines.transformers.content import Image
 from pyresponses_ws.server.engines.transformers.folder import check_folder
 from pyresponses_ws.server.engines.transformers.gate import TurnGate
-from pyresponses_ws.server.engines.transformers.output import (
-    Markup,
-    OutputReader,
-    start_answer,
-)
-from pyresponses_ws.server.engines.transformers.prompt import Image, Prompt, make_prompt
+from pyresponses_ws.server.engines.transformers.markup import Markup
+from pyresponses_ws.server.engines.transformers.output import OutputReader, start_answer
+from pyresponses_ws.server.engines.transformers.prompt import Prompt, make_prompt
 from pyresponses_ws.server.engines.transformers.settings import GenerationSettings, read_settings
 
 #: New tokens where neither the request, nor the model's generation settings, nor a known length of
@@ -50,8 +48,8 @@ _FALLBACK_LENGTH = 4096
 class Listener(Protocol):
     """Whom a generation reports to, on its own thread."""
 
-    def on_step(self) -> bool:
-        """Say whether the token that was just made is to be the last; once for each."""
+    def is_over(self) -> bool:
+        """Say whether no more tokens are wanted; asked behind each one that was made."""
 
     def on_token(self, token: int) -> None:
         """Take a token, in order; may wait."""
@@ -137,21 +135,13 @@ class TransformersEngine:
     """
 
     vets: Literal[True] = True
+    takes_nested_tools: Literal[True] = True
 
     def __init__(self, directory: str, *, load: Callable[[str], LocalModel] = _load) -> None:
         self._model = load(directory)
         self._gate = TurnGate()
         # Numbers the threads; next() on it is atomic.
         self._numbers = itertools.count(1)
-        # Guards the count below, to which every generating thread adds.
-        self._lock = threading.Lock()
-        self._tokens_generated = 0
-
-    @property
-    def tokens_generated(self) -> int:
-        """Tokens that the model has made so far, in all turns together."""
-        with self._lock:
-            return self._tokens_generated
 
     def models(self) -> Sequence[str]:
         """Return the name of the model; every other name is accepted and echoed."""
@@ -218,7 +208,6 @@ class TransformersEngine:
             decode=self._model.decode,
             hidden=self._model.hidden_tokens,
             is_bounded=not turn.alone,
-            on_step=self._count,
         )
 
     def _generate(
@@ -254,10 +243,6 @@ class TransformersEngine:
             answer.finish()
         except BaseException as exc:  # The safety net of this thread: the turn raises it.
             answer.fail(exc)
-
-    def _count(self) -> None:
-        with self._lock:
-            self._tokens_generated += 1
 
     def _is_cut(self, answer: Answer, turn: _Turn) -> bool:
         """Say whether the limit ended the answer, and not the model."""

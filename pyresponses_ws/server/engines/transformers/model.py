@@ -20,9 +20,10 @@ import transformers
 
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.errors import bad_request
+from pyresponses_ws.server.engines.transformers.content import Image
 from pyresponses_ws.server.engines.transformers.engine import Encoded, Listener
-from pyresponses_ws.server.engines.transformers.output import find_markup
-from pyresponses_ws.server.engines.transformers.prompt import Image, Prompt
+from pyresponses_ws.server.engines.transformers.markup import find_markup
+from pyresponses_ws.server.engines.transformers.prompt import Prompt
 
 #: A tokenizer without a limit says 1e30; no context is as long as this.
 _NO_LIMIT = 10**9
@@ -315,5 +316,5 @@ class _Listening(transformers.StoppingCriteria):  # type: ignore[misc]
         self._listener = listener
 
     def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:
-        is_last = self._listener.on_step()
+        is_last = self._listener.is_over()
         return torch.full((input_ids.shape[0],), is_last, device=input_ids.device)

@@ -14,15 +14,8 @@ from typing import Literal
 
 from pyresponses_ws.server.engines.base import CallDelta, Delta, ReasoningDelta, TextDelta
 from pyresponses_ws.server.engines.transformers.calls import SPACE, ParsedCall
-from pyresponses_ws.server.engines.transformers.markup import (
-    CallMarkup,
-    Markup,
-    find_markup,
-    sees_bare_call,
-)
+from pyresponses_ws.server.engines.transformers.markup import Markup, sees_bare_call
 from pyresponses_ws.server.engines.transformers.tools import ToolName, ToolNames
-
-__all__ = ["CallMarkup", "Markup", "OutputReader", "Start", "find_markup", "start_answer"]
 
 #: Characters of arguments in one delta: some four tokens, as if they had been streamed.
 _PIECE = 16

@@ -24,8 +24,6 @@ from pyresponses_ws.server.engines.transformers.content import (
 from pyresponses_ws.server.engines.transformers.markup import CallMarkup, Markup
 from pyresponses_ws.server.engines.transformers.tools import Offer, ToolNames, make_offer, show_name
 
-__all__ = ["Image", "Prompt", "ToolNames", "make_prompt"]
-
 Item = dict[str, Any]
 Message = dict[str, Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyresponses_ws.server.engines.base import CancelToken, Delta, EngineRequest
 from pyresponses_ws.server.engines.transformers.engine import Encoded, Listener, TransformersEngine
-from pyresponses_ws.server.engines.transformers.output import Markup, find_markup
+from pyresponses_ws.server.engines.transformers.markup import Markup, find_markup
 from pyresponses_ws.server.engines.transformers.prompt import Prompt
 from tests.server.drivers import user
 
@@ -48,6 +48,8 @@ class ScriptedModel:
     #: Inputs of the generations that have begun, as they begin, and the number of those inside.
     begun: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     inside: int = 0
+    #: Tokens that were made so far, in all generations together.
+    made: int = 0
 
     def __post_init__(self) -> None:
         self.end_tokens = frozenset({self.token(END)})
@@ -85,7 +87,7 @@ class ScriptedModel:
             for number in range(options["max_new_tokens"]):
                 token = self._make(number)
                 # As transformers 5 does it: the criteria are asked ahead of the streamer.
-                is_last = listener.on_step()
+                is_last = listener.is_over()
                 listener.on_token(token)
                 if is_last or token in self.end_tokens:
                     return
@@ -95,6 +97,8 @@ class ScriptedModel:
             self._allowed.acquire()
         if self.error is not None and self.error[0] == number:
             raise self.error[1]
+        with self._lock:
+            self.made += 1
         return self.token(self.pieces[min(number, len(self.pieces) - 1)])
 
     @contextmanager

@@ -19,10 +19,9 @@ from pyresponses_ws.server.engines.base import (
     StartDelta,
     TextDelta,
     UsageDelta,
-    Vetter,
 )
 from pyresponses_ws.server.engines.transformers.engine import TransformersEngine
-from pyresponses_ws.server.engines.transformers.output import Markup
+from pyresponses_ws.server.engines.transformers.markup import Markup
 from tests.server.engines.transformers.local_models import (
     END,
     HERMES,
@@ -64,7 +63,7 @@ def test_an_answer_begins_goes_on_and_is_paid_for() -> None:
 
 def test_the_engine_vets() -> None:
     """So the server waits for its StartDelta."""
-    assert isinstance(make_engine(ScriptedModel()), Vetter)
+    assert make_engine(ScriptedModel()).vets is True
 
 
 def test_the_model_is_listed_by_its_name() -> None:
@@ -99,10 +98,9 @@ def test_a_call_is_told_once_it_is_whole() -> None:
 def test_one_call_is_enough_where_calls_are_not_parallel() -> None:
     """Nothing is generated behind it but the token that was under way."""
     model = ScriptedModel([CALL, CALL, "x"])
-    engine = make_engine(model)
-    deltas = list(engine.run(ask(tools=[TOOL], parallel_tool_calls=False), CancelToken()))
+    deltas = answer(model, tools=[TOOL], parallel_tool_calls=False)
     assert [d.name for d in deltas if isinstance(d, CallDelta) and d.name] == ["get_weather"]
-    assert engine.tokens_generated == 2
+    assert model.made == 2
     assert usage_of(deltas).output_tokens == 1
     assert not any(isinstance(delta, CutDelta) for delta in deltas)
 
@@ -249,14 +247,6 @@ def test_no_memory_is_told_as_overload() -> None:
     with pytest.raises(APIError, match="max_output_tokens") as caught:
         answer(model)
     assert (caught.value.status, caught.value.code) == (503, "server_is_overloaded")
-
-
-def test_tokens_of_all_turns_are_counted() -> None:
-    """For whoever wants to know that a turn has stopped."""
-    engine = make_engine(ScriptedModel())
-    for _ in range(2):
-        list(engine.run(ask(), CancelToken()))
-    assert engine.tokens_generated == 6
 
 
 def test_a_markup_is_the_model_s_own() -> None:

@@ -109,7 +109,7 @@ def test_a_cancel_lets_one_more_token_be_made(stage: Stage) -> None:
     turn.cancel.cancel()
     stage.model.allow(MANY)
     assert turn.end() == [StartDelta(), TextDelta("word"), TextDelta(" word"), TextDelta(" word")]
-    assert stage.engine.tokens_generated == 4
+    assert stage.model.made == 4
 
 
 def test_a_cancel_at_full_speed_lets_one_more_token_be_made(stage: Stage) -> None:
@@ -118,9 +118,9 @@ def test_a_cancel_at_full_speed_lets_one_more_token_be_made(stage: Stage) -> Non
         turn = stage.begin_inside()
         turn.wait_for(5)
         turn.cancel.cancel()
-        made = stage.engine.tokens_generated
+        made = stage.model.made
         turn.end()
-        assert stage.engine.tokens_generated <= made + 1
+        assert stage.model.made <= made + 1
 
 
 def test_a_cancel_stops_its_turn_alone(stage: Stage) -> None:
@@ -147,7 +147,7 @@ def test_a_turn_cancelled_ahead_of_its_run_makes_nothing(stage: Stage) -> None:
     cancel = CancelToken()
     cancel.cancel()
     assert list(stage.engine.run(ask(), cancel)) == [StartDelta()]
-    assert stage.engine.tokens_generated <= 1
+    assert stage.model.made <= 1
 
 
 def test_a_slow_client_slows_the_model(stage: Stage) -> None:
@@ -155,9 +155,9 @@ def test_a_slow_client_slows_the_model(stage: Stage) -> None:
     run = stage.engine.run(ask(), CancelToken())
     for _ in range(20):
         next(run)
-    until(lambda: stage.engine.tokens_generated == 19 + AHEAD + 1)
+    until(lambda: stage.model.made == 19 + AHEAD + 1)
     next(run)
-    until(lambda: stage.engine.tokens_generated == 20 + AHEAD + 1)
+    until(lambda: stage.model.made == 20 + AHEAD + 1)
     run.close()
 
 
@@ -167,11 +167,11 @@ def test_a_cancel_ends_the_wait_for_a_slow_client(stage: Stage) -> None:
     run = stage.engine.run(ask(), cancel)
     next(run)
     next(run)
-    until(lambda: stage.engine.tokens_generated == 1 + AHEAD + 1)
+    until(lambda: stage.model.made == 1 + AHEAD + 1)
     cancel.cancel()
     until(lambda: not generating())
     assert list(run) == []
-    assert stage.engine.tokens_generated <= 1 + AHEAD + 2
+    assert stage.model.made <= 1 + AHEAD + 2
 
 
 def test_a_run_that_is_closed_stops_the_model(stage: Stage) -> None:
@@ -224,7 +224,7 @@ def test_nobody_waits_for_the_client_of_a_turn_that_is_alone() -> None:
     run = engine.run(ask(seed=1), CancelToken())
     next(run)
     next(run)
-    until(lambda: engine.tokens_generated == 200)
+    until(lambda: model.made == 200)
     until(lambda: not generating())
     other = ThreadPoolExecutor(1)
     done: Future[list[Delta]] = other.submit(lambda: list(engine.run(ask(), CancelToken())))
