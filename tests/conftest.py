@@ -31,6 +31,18 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("fresh checkout")
 
 
+#: Processes that share the plain tests. They mostly wait, but more of them would disturb each other
+#: on a machine with two processors.
+_WORKERS = 2
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Share all plain tests out; run a few in this process, and alone those that measure it."""
+    is_all = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return _WORKERS if is_all and config.option.markexpr == "not real" else 0
+
+
 def pytest_collection_finish() -> None:
     """Have the collector pass over the thousands of tests: some of them call it at every step."""
     gc.collect()
