@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 from pyresponses_ws.server.engines.base import EngineRequest
@@ -26,6 +27,9 @@ _OURS = frozenset(
 
 #: What of the options of the cache is ours: the warm-up, and the id of a response.
 _OUR_CACHE_OPTIONS = frozenset({"prewarm", "comparison_response_id"})
+
+#: How ids of the two kinds of items begin that need one.
+_MESSAGE_ID, _REASONING_ID = "msg_", "rs_"
 
 #: Items whose ids nobody refers to. Other items are hosted tools' own, with the upstream's ids.
 _NAMELESS = frozenset(
@@ -75,45 +79,85 @@ def _edit_generation_config(body: dict[str, Any]) -> None:
 def make_input(items: Sequence[Item]) -> list[Item]:
     """Return a context as strict servers take it."""
     answered = {item.get("call_id") for item in items if str(item["type"]).endswith("_output")}
-    made = [written for item in items for written in _write(item, answered)]
-    return [*_lead(made), *made]
+    names = _Names()
+    lead = _make_lead(names)
+    made = [written for item in items for written in _write(item, answered, names)]
+    return [lead, *made] if made and "role" not in made[0] else made
 
 
-def _lead(made: Sequence[Item]) -> list[Item]:
+class _Names:
+    """Gives items ids: their own, or one by its number, so that a context is always the same."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def take(self, item_id: object, prefix: str) -> str:
+        """Return an id that no other item has; the API refuses one of another prefix."""
+        is_free = isinstance(item_id, str) and item_id not in self._taken
+        name = str(item_id) if is_free and str(item_id).startswith(prefix) else self._make(prefix)
+        self._taken.add(name)
+        return name
+
+    def _make(self, prefix: str) -> str:
+        numbered = (f"{prefix}{number:032x}" for number in count(len(self._taken)))
+        return next(name for name in numbered if name not in self._taken)
+
+
+def _make_lead(names: _Names) -> Item:
     """Return what comes before a context whose first item has no role.
 
     ``transformers serve`` takes such a list for the parts of one user message, and so would answer
     something else without a word. A call or a reasoning is the assistant's, and joins a message.
     """
-    if not made or "role" in made[0]:
-        return []
     part = {"type": "output_text", "text": "", "annotations": []}
-    return [{"type": "message", "role": "assistant", "content": [part]}]
+    return {
+        "id": names.take(None, _MESSAGE_ID),
+        "type": "message",
+        "role": "assistant",
+        "status": "completed",
+        "content": [part],
+    }
 
 
-def _write(item: Item, answered: Collection[Any]) -> Iterator[Item]:
+def _write(item: Item, answered: Collection[Any], names: _Names) -> Iterator[Item]:
     """Yield an item as it travels; nothing for one that no upstream could read."""
     kind = item["type"]
     if kind not in _NAMELESS:
         yield item
         return
-    is_cut = item.get("status") == "incomplete"
     kept = {key: value for key, value in item.items() if key not in ("id", "status")}
     if kind == "reasoning":
-        yield from _write_reasoning(kept, item.get("id"))
+        yield from _write_reasoning(kept, item.get("id"), names)
     elif kind in _CALLS:
         # Half a call, that nobody could answer: services refuse it for the missing output.
-        if not is_cut or item.get("call_id") in answered:
+        if item.get("status") != "incomplete" or item.get("call_id") in answered:
             yield _write_call(kept)
+    elif kind == "message":
+        yield {**_name_answer(item, names), **_write_message(kept)}
     else:
-        yield {**kept, **_write_content(kept)}
+        yield kept
 
 
-def _write_reasoning(item: Item, item_id: object) -> Iterator[Item]:
+def _name_answer(item: Item, names: _Names) -> Item:
+    """Return the id and the status of what the assistant said.
+
+    The published type of a message with parts of output requires both, and so does vLLM. Foreign
+    ids do no harm: without ``store`` nobody looks them up.
+    """
+    if item.get("role") != "assistant" or not isinstance(content := item.get("content"), list):
+        return {}
+    if not all(part.get("type") in ("output_text", "refusal") for part in content):
+        return {}
+    status = "incomplete" if item.get("status") == "incomplete" else "completed"
+    return {"id": names.take(item.get("id"), _MESSAGE_ID), "status": status}
+
+
+def _write_reasoning(item: Item, item_id: object, names: _Names) -> Iterator[Item]:
     """Yield a reasoning that can be read: encrypted, or in clear.
 
-    A summary alone was meant for people. In clear it is a local server's, and keeps its id, which
-    strict ones require; encrypted it goes without, since a service looks ids up.
+    A summary alone was meant for people. In clear it is a local server's, and has an id, which
+    strict ones require; encrypted it goes without, since the service that encrypted it knows it
+    by an id of its own.
     """
     secret, content = item.get("encrypted_content"), item.get("content")
     known = {key: value for key, value in item.items() if key not in _OPTIONAL and value}
@@ -121,7 +165,7 @@ def _write_reasoning(item: Item, item_id: object) -> Iterator[Item]:
     if isinstance(secret, str) and secret:
         yield whole
     elif content:
-        yield {"id": item_id, **whole} if item_id else whole
+        yield {"id": names.take(item_id, _REASONING_ID), **whole}
 
 
 def _write_call(item: Item) -> Item:
@@ -131,12 +175,13 @@ def _write_call(item: Item) -> Item:
     return item
 
 
-def _write_content(item: Item) -> Item:
-    """Return the parts of a message without what is empty in them."""
+def _write_message(item: Item) -> Item:
+    """Return a message without what is empty in it."""
+    kept = {key: value for key, value in item.items() if key != "phase" or value}
     content = item.get("content")
-    if not isinstance(content, list):
-        return {}
-    return {"content": [_write_part(part) for part in content]}
+    if isinstance(content, list):
+        kept["content"] = [_write_part(part) for part in content]
+    return kept
 
 
 def _write_part(part: Item) -> Item:

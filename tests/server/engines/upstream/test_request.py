@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+from openai.types.responses import ResponseInputItemParam, ResponseOutputItem
+from pydantic import TypeAdapter
+
 from pyresponses_ws.server.engines.base import EngineRequest
 from pyresponses_ws.server.engines.upstream.request import make_body, make_input
 from tests.server.drivers import user
@@ -93,30 +97,62 @@ def test_a_generation_config_travels_as_text() -> None:
     assert body_of(user("hi"), generation_config="{}")["generation_config"] == "{}"
 
 
-def test_an_answer_of_ours_travels_without_our_ids() -> None:
-    """A service looks ids up; status and empty lists say nothing; the phase does."""
-    item = {
+def answer(*parts: Item, **extra: Any) -> Item:
+    """Make a message of the assistant."""
+    return {"type": "message", "role": "assistant", "content": list(parts), **extra}
+
+
+def test_an_answer_travels_in_the_published_form() -> None:
+    """Strict servers want id and status; empty lists say nothing, the phase does."""
+    part = output_text("Hello.", annotations=[], logprobs=[])
+    item = answer(part, id="msg_1", status="incomplete", phase="commentary")
+    assert make_input([user("hi"), item])[1] == {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",
-        "status": "completed",
-        "phase": "commentary",
-        "content": [output_text("Hello.", annotations=[], logprobs=[])],
-    }
-    assert make_input([user("hi"), item])[1] == {
-        "type": "message",
-        "role": "assistant",
+        "status": "incomplete",
         "phase": "commentary",
         "content": [output_text("Hello.", annotations=[])],
     }
+
+
+@pytest.mark.parametrize("given", [{}, {"id": None}, {"id": "mine"}, {"status": "in_progress"}])
+def test_an_answer_without_id_or_status_gets_them(given: Item) -> None:
+    """As clients send it that write a history by hand; each id is one item's."""
+    items = [answer(output_text(text), **given) for text in ("a", "b")]
+    made = make_input([user("hi"), *items])[1:]
+    assert [item["status"] for item in made] == ["completed", "completed"]
+    ids = [item["id"] for item in made]
+    assert all(name.startswith("msg_") for name in ids)
+    assert len(set(ids)) == 2
+    assert make_input([user("hi"), *items])[1:] == made
+
+
+def test_an_answer_that_comes_twice_has_two_ids() -> None:
+    """A service refuses the same id twice."""
+    item = answer(output_text("a"), id="msg_1")
+    first, second = make_input([item, item])
+    assert first["id"] == "msg_1" != second["id"]
+    assert make_input([second, item, item])[2]["id"] not in ("msg_1", second["id"])
+
+
+def test_a_phase_travels_only_where_it_was_told() -> None:
+    """None is no phase."""
+    plain, without = make_input([answer(output_text("a")), answer(output_text("b"), phase=None)])
+    assert "phase" not in plain.keys() | without.keys()
+
+
+def test_a_written_answer_stays_as_it_is() -> None:
+    """A plain text is an input's form of it, which has neither id nor status."""
+    item = {"type": "message", "role": "assistant", "content": "Hello."}
+    assert make_input([user("hi"), {**item, "id": "msg_1", "status": "completed"}])[1] == item
 
 
 def test_annotations_and_refusals_travel() -> None:
     """What is not empty stays."""
     cited = output_text("a", annotations=[{"type": "url_citation", "url": "u"}])
     parts = [cited, {"type": "refusal", "refusal": "no"}]
-    item = {"type": "message", "role": "assistant", "content": parts}
-    assert make_input([user("hi"), item])[1]["content"] == parts
+    assert make_input([user("hi"), answer(*parts)])[1]["content"] == parts
 
 
 def test_the_input_of_the_user_travels_as_it_came() -> None:
@@ -184,3 +220,35 @@ def test_a_message_leads_a_context_that_begins_with_a_call() -> None:
     assert (lead["role"], lead["content"][0]["text"]) == ("assistant", "")
     assert rest == [call(), output(), user("go on")]
     assert make_input([]) == []
+
+
+OFFICIAL = [
+    answer(output_text("Hello.")),
+    answer(output_text("Hello.", logprobs=[]), id="msg_1", status="completed", phase=None),
+    answer({"type": "refusal", "refusal": "no"}, id="msg_2", status="incomplete"),
+    answer(),
+    {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]},
+    call(id="fc_1", status="completed"),
+    call(arguments=""),
+    {"id": "ctc_1", "type": "custom_tool_call", "call_id": "c2", "name": "g", "input": "x"},
+]
+
+
+@pytest.mark.parametrize("item", OFFICIAL)
+def test_what_a_model_said_is_of_the_published_types(item: Item) -> None:
+    """As an item of the input, and strictly, as the output that it was."""
+    made = make_input([item])
+    for each in made:
+        TypeAdapter(ResponseInputItemParam).validate_python(each)
+        known = {"id": "x", **each} if "call_id" in each else each
+        TypeAdapter(ResponseOutputItem).validate_python(known)
+    assert made[-1]["type"] == item["type"]
+
+
+@pytest.mark.parametrize("kind", ["function_call_output", "custom_tool_call_output"])
+def test_what_a_tool_said_is_of_the_published_types(kind: str) -> None:
+    """With a message ahead of it, which is so too."""
+    made = make_input([{**output(), "type": kind, "id": "out_1", "status": "completed"}])
+    assert len(made) == 2
+    for each in made:
+        TypeAdapter(ResponseInputItemParam).validate_python(each)

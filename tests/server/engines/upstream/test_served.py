@@ -152,7 +152,7 @@ def test_the_upstream_gets_the_whole_context_and_none_of_our_fields(
     assert set(body) == {"model", "input", "stream", "store"}
     shown = [(item["role"], item["content"][0]["text"]) for item in body["input"]]
     assert shown == [("user", "one"), ("assistant", "Fine."), ("user", "two")]
-    assert set(body["input"][1]) == {"type", "role", "content", "phase"}
+    assert set(body["input"][1]) == {"id", "type", "role", "status", "content"}
 
 
 def test_turns_share_a_connection(front: LocalServer, upstream: TwoWayPeer) -> None:
