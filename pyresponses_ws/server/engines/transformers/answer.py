@@ -33,13 +33,12 @@ class Answer:
         *,
         decode: Callable[[list[int]], str],
         hidden: Container[int],
-        is_bounded: bool,
     ) -> None:
         # Used by the generating thread alone.
         self._reader = reader
         self._text = TextStream(decode)
         self._hidden = hidden
-        self._channel = Channel(MAX_AHEAD if is_bounded else None)
+        self._channel = Channel(MAX_AHEAD)
         # Tokens that were taken, those of them that were reasoning, and the last one. The
         # generating thread writes; read by others once it has ended.
         self._tokens = 0
@@ -74,6 +73,10 @@ class Answer:
     def stop(self) -> None:
         """Want no more; idempotent, and it never blocks for long."""
         self._channel.close()
+
+    def hurry(self) -> None:
+        """Let the model go on however far behind the turn is: others wait until it is done."""
+        self._channel.relax()
 
     def take_all(self) -> Iterator[Delta]:
         """Yield the deltas as they come, to the end or ``stop``. Raises what the model raised."""

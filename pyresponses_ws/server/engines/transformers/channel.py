@@ -12,11 +12,12 @@ from pyresponses_ws.server.engines.base import Delta
 class Channel:
     """Hands deltas over in order, from one maker to one taker. Each side may leave first.
 
-    ``limit`` is how many the maker may be ahead, None for any number. Safe from any thread.
+    ``limit`` is how many the maker may be ahead, until ``relax``. Safe from any thread.
     """
 
-    def __init__(self, limit: int | None) -> None:
-        self._limit = limit
+    def __init__(self, limit: int) -> None:
+        # None is any number.
+        self._limit: int | None = limit
         # Guards the rest; notified when any of it changes.
         self._changed = threading.Condition()
         # Put by the maker, not yet taken.
@@ -48,6 +49,12 @@ class Channel:
         with self._changed:
             self._has_ended = True
             self._failure = failure
+            self._changed.notify_all()
+
+    def relax(self) -> None:
+        """Let the maker be ahead as far as it likes; idempotent, and it never blocks for long."""
+        with self._changed:
+            self._limit = None
             self._changed.notify_all()
 
     def close(self) -> None:

@@ -5,7 +5,8 @@ Threads and who waits for whom, for one turn:
 - The thread of the turn (``run``) reads the request, lets the template and the tokenizer make the
   prompt, starts the second thread, and yields the deltas that it takes out of the answer's channel.
 - ``pyresponses-generate-N`` waits at the gate, then is inside ``generate`` of the model until the
-  answer is over. It hands over each token's deltas, waiting while the turn is eight behind.
+  answer is over. It hands over each token's deltas, waiting while the turn is eight behind; but
+  nobody waits for a slow client where a turn that runs alone keeps others out, or is kept out.
 
 The turn waits for a delta, the end, or a cancel; then for the end of its second thread, which comes
 within one token of the cancel: a cancel closes the channel, which ends a wait for room, wakes the
@@ -193,10 +194,7 @@ class TransformersEngine:
         return room if limit is None else min(limit, room)
 
     def _answer(self, turn: _Turn) -> Answer:
-        """Make what takes the tokens of a turn.
-
-        Nobody waits for the client of a turn that keeps all others out.
-        """
+        """Make what takes the tokens of a turn."""
         reader = OutputReader(
             self._model.markup,
             tools=turn.prompt.names,
@@ -207,7 +205,6 @@ class TransformersEngine:
             reader,
             decode=self._model.decode,
             hidden=self._model.hidden_tokens,
-            is_bounded=not turn.alone,
         )
 
     def _generate(
@@ -236,7 +233,10 @@ class TransformersEngine:
     def _work(self, turn: _Turn, answer: Answer) -> None:
         options = _clamp(turn.settings.options, turn.limit)
         try:
-            with self._gate.admit(alone=turn.alone, has_left=answer.is_over) as is_in:
+            admitted = self._gate.admit(
+                alone=turn.alone, has_left=answer.is_over, hurry=answer.hurry
+            )
+            with admitted as is_in:
                 if is_in:
                     seed = turn.settings.seed
                     self._model.generate(turn.encoded.inputs, options, answer, seed=seed)

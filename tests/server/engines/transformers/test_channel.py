@@ -15,7 +15,7 @@ A, B, C = TextDelta("a"), TextDelta("b"), TextDelta("c")
 
 def test_deltas_come_in_order() -> None:
     """What was put before the end is taken before it."""
-    channel = Channel(limit=None)
+    channel = Channel(limit=8)
     assert [channel.put(delta) for delta in (A, B, C)] == [True, True, True]
     channel.end()
     assert list(channel.take_all()) == [A, B, C]
@@ -43,6 +43,16 @@ def test_a_maker_waits_for_room() -> None:
     assert max(seen) <= 2
 
 
+def test_a_maker_that_is_relaxed_waits_no_more() -> None:
+    """What it has made is taken later, all of it."""
+    channel = Channel(limit=1)
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(lambda: ([channel.put(A) for _ in range(20)], channel.end()))
+        channel.relax()
+        done.result(timeout=10)
+    assert list(channel.take_all()) == [A] * 20
+
+
 def test_close_ends_a_wait_for_room() -> None:
     """Nobody will take it, and the maker is told."""
     channel = Channel(limit=1)
@@ -56,7 +66,7 @@ def test_close_ends_a_wait_for_room() -> None:
 
 def test_close_ends_a_wait_for_a_delta() -> None:
     """Nothing is yielded, not even what was ready."""
-    channel = Channel(limit=None)
+    channel = Channel(limit=8)
     with ThreadPoolExecutor(1) as pool:
         taken = pool.submit(lambda: list(channel.take_all()))
         channel.close()
@@ -65,7 +75,7 @@ def test_close_ends_a_wait_for_a_delta() -> None:
 
 def test_what_is_ready_is_dropped_by_close() -> None:
     """A cancelled turn yields no more."""
-    channel = Channel(limit=None)
+    channel = Channel(limit=8)
     channel.put(A)
     channel.close()
     assert list(channel.take_all()) == []
@@ -74,7 +84,7 @@ def test_what_is_ready_is_dropped_by_close() -> None:
 
 def test_a_failure_follows_what_is_ready() -> None:
     """The taker has all that was made before it."""
-    channel = Channel(limit=None)
+    channel = Channel(limit=8)
     channel.put(A)
     channel.end(ValueError("broken"))
     taken = channel.take_all()
@@ -85,7 +95,7 @@ def test_a_failure_follows_what_is_ready() -> None:
 
 def test_nobody_hears_a_failure_after_close() -> None:
     """Whoever has left does not care."""
-    channel = Channel(limit=None)
+    channel = Channel(limit=8)
     channel.end(ValueError("broken"))
     channel.close()
     assert list(channel.take_all()) == []

@@ -18,13 +18,17 @@ class Visitor:
         self.gate = gate
         self.has_left = False
         self.was_let_in: bool | None = None
+        self.hurried = threading.Event()
         self._log = log
         self._alone = alone
         self._may_go = threading.Event()
         self.thread = threading.Thread(target=self._visit, daemon=True)
 
     def _visit(self) -> None:
-        with self.gate.admit(alone=self._alone, has_left=lambda: self.has_left) as is_in:
+        admitted = self.gate.admit(
+            alone=self._alone, has_left=lambda: self.has_left, hurry=self.hurried.set
+        )
+        with admitted as is_in:
             self.was_let_in = is_in
             self._log.put(self)
             if is_in:
@@ -64,6 +68,10 @@ class Door:
     def entered(self) -> Visitor:
         """Return who came in next."""
         return self.log.get(timeout=10)
+
+
+def nothing() -> None:
+    """Hear that others wait."""
 
 
 @pytest.fixture
@@ -136,7 +144,7 @@ def test_a_visitor_gives_up(door: Door) -> None:
 
 def test_one_that_has_given_up_does_not_enter(door: Door) -> None:
     """Even if nobody is inside."""
-    with door.gate.admit(alone=False, has_left=lambda: True) as is_in:
+    with door.gate.admit(alone=False, has_left=lambda: True, hurry=nothing) as is_in:
         assert not is_in
     assert door.come() is door.entered()
 
@@ -145,7 +153,38 @@ def test_an_error_inside_opens_the_gate(door: Door) -> None:
     """The next one enters."""
     with (
         pytest.raises(ValueError, match="broken"),
-        door.gate.admit(alone=True, has_left=lambda: False),
+        door.gate.admit(alone=True, has_left=lambda: False, hurry=nothing),
     ):
         raise ValueError("broken")
     assert door.come(alone=True) is door.entered()
+
+
+def test_who_shares_is_hurried_by_one_that_is_to_be_alone(door: Door) -> None:
+    """And by no other: a turn that can run beside it waits for nobody."""
+    first = door.come()
+    assert door.entered() is first
+    second = door.come()
+    assert door.entered() is second
+    assert not first.hurried.is_set()
+    door.come(alone=True)
+    assert first.hurried.is_set()
+    assert second.hurried.is_set()
+
+
+def test_one_that_is_alone_is_hurried_by_whoever_waits(door: Door) -> None:
+    """Nobody can run beside it."""
+    lonely = door.come(alone=True)
+    assert door.entered() is lonely
+    assert not lonely.hurried.is_set()
+    door.come()
+    assert lonely.hurried.is_set()
+
+
+def test_who_enters_ahead_of_one_that_is_to_be_alone_is_hurried(door: Door) -> None:
+    """It has been waiting all the time."""
+    lonely = door.come(alone=True)
+    assert door.entered() is lonely
+    sharing, _ = door.come(), door.come(alone=True)
+    lonely.go()
+    assert door.entered() is sharing
+    assert sharing.hurried.is_set()

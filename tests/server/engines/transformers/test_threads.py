@@ -217,20 +217,33 @@ def test_a_turn_that_waits_to_be_alone_can_be_cancelled(
     assert stage.model.inside == 1
 
 
-def test_nobody_waits_for_the_client_of_a_turn_that_is_alone() -> None:
-    """It is made as fast as it can be, since the others wait for it."""
+@pytest.mark.parametrize("seeds", [(1, None), (None, 1), (1, 2)])
+def test_nobody_waits_for_the_client_of_a_turn_that_keeps_others_out(
+    seeds: tuple[int | None, int | None],
+) -> None:
+    """Once another waits, it is made as fast as it can be; its client takes it when it likes."""
     model = ScriptedModel(["word "], default_length=200)
     engine = make_engine(model)
-    run = engine.run(ask(seed=1), CancelToken())
+    requests = [ask() if seed is None else ask(seed=seed) for seed in seeds]
+    run = engine.run(requests[0], CancelToken())
     next(run)
     next(run)
-    until(lambda: model.made == 200)
-    until(lambda: not generating())
     other = ThreadPoolExecutor(1)
-    done: Future[list[Delta]] = other.submit(lambda: list(engine.run(ask(), CancelToken())))
+    done: Future[list[Delta]] = other.submit(lambda: list(engine.run(requests[1], CancelToken())))
     assert len(done.result(timeout=10)) > 200
     assert len(list(run)) > 190
     other.shutdown()
+
+
+def test_a_slow_client_slows_a_turn_that_nobody_waits_for() -> None:
+    """A seeded one too."""
+    model = ScriptedModel(["word "], default_length=200)
+    run = make_engine(model).run(ask(seed=1), CancelToken())
+    next(run)
+    next(run)
+    until(lambda: model.made == AHEAD + 2)
+    run.close()
+    assert model.made <= AHEAD + 3
 
 
 def test_turns_of_a_model_that_changes_as_it_runs_come_one_by_one() -> None:
