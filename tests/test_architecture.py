@@ -68,6 +68,7 @@ DOORS = {
     "torch": ("server/engines/transformers/model.py", "server/engines/transformers/load.py"),
     "transformers": ("server/engines/transformers/model.py", "server/engines/transformers/load.py"),
     "PIL": ("server/engines/transformers/model.py",),
+    "jinja2": ("server/engines/transformers/load.py",),
     "openai": (),
     "opentelemetry": ("otel.py",),
     "asyncio": tuple(

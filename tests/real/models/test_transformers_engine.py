@@ -302,12 +302,54 @@ def test_a_model_that_cannot_be_served_is_told(
     assert capfd.readouterr() == ("", "")
 
 
-def test_weights_that_were_cut_off_are_told(tmp_path: Path) -> None:
-    """As by a download that broke."""
-    file = copy(tmp_path / "model") / "model.safetensors"
-    file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(ConfigError, match="cannot serve the model"):
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("data", [b"version https://git-lfs.github.com/spec/v1\n", b"", b"{"])
+def test_a_file_that_is_not_whole_is_told(tmp_path: Path, name: str, data: bytes) -> None:
+    """As by a download that broke, or a clone without Git LFS."""
+    (copy(tmp_path / "model") / name).write_bytes(data)
+    with pytest.raises(ConfigError, match=rf"cannot serve the model of .*; {name} is .*again"):
         load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("names", [["tokenizer.json"], ["tokenizer.json", "tokenizer_config.json"]])
+def test_a_folder_without_a_tokenizer_is_told(tmp_path: Path, names: list[str]) -> None:
+    """Else transformers would make up one that knows no word."""
+    folder = copy(tmp_path / "model")
+    for name in names:
+        (folder / name).unlink()
+    with pytest.raises(ConfigError, match="it has no tokenizer files"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{% for m in messages %}{{ m", "TemplateSyntaxError: unexpected end of template"),
+        ("{{ messages|nonesuch }}", "No filter named 'nonesuch'"),
+    ],
+)
+def test_a_template_that_never_works_is_told(tmp_path: Path, template: str, reason: str) -> None:
+    """Before anybody asks."""
+    (copy(tmp_path / "model") / "chat_template.jinja").write_text(template)
+    with pytest.raises(ConfigError, match=f"its chat template cannot be used: .*{reason}"):
+        load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{{ raise_exception('a system message is missing') }}", ""),
+        ("{{ messages[1].content }}", "takes no lone message of a user: UndefinedError"),
+    ],
+)
+def test_a_template_may_refuse_a_lone_message(
+    tmp_path: Path, template: str, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may take others; one that trips over it is worth a warning."""
+    (copy(tmp_path / "model") / "chat_template.jinja").write_text(template)
+    load(tmp_path / "model")
+    assert words in caplog.text
+    assert bool(caplog.text) is bool(words)
 
 
 def test_a_model_without_a_chat_template_is_told(tmp_path: Path) -> None:
