@@ -5,27 +5,34 @@ The upstream is sent the whole context with every turn, so it needs to remember 
 
 from __future__ import annotations
 
+import base64
 import logging
 import time
 from collections.abc import Generator, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
+from urllib.parse import urlsplit
 
 from pyresponses_ws import codec
 from pyresponses_ws._transport.base import Check, Endpoint, HTTPCall, HTTPPool, HTTPRequest
 from pyresponses_ws._transport.http import RequestsPool
 from pyresponses_ws._transport.network import make_ssl_context
-from pyresponses_ws._transport.refusal import BODY_LIMIT, error_frame, redact, secrets_of
+from pyresponses_ws._transport.refusal import (
+    BODY_LIMIT,
+    SECRET_LENGTH,
+    error_frame,
+    redact,
+    secrets_of,
+)
 from pyresponses_ws.config import check_api_key
 from pyresponses_ws.errors import (
     APIError,
     ConfigError,
     ConnectError,
     ConnectionLostError,
-    ProtocolError,
     ResponsesWSError,
 )
-from pyresponses_ws.proxies import find_proxy
+from pyresponses_ws.proxies import Proxy, find_proxy
 from pyresponses_ws.server.core.errors import engine_failed
 from pyresponses_ws.server.core.wire import encode
 from pyresponses_ws.server.engines.base import (
@@ -37,8 +44,12 @@ from pyresponses_ws.server.engines.base import (
 )
 from pyresponses_ws.server.engines.echo import count_input
 from pyresponses_ws.server.engines.upstream.errors import (
+    Refusal,
+    Upstream,
     edit_texts,
     from_refusal,
+    no_responses_api,
+    unreachable,
     upstream_failed,
 )
 from pyresponses_ws.server.engines.upstream.events import Answer
@@ -63,15 +74,6 @@ PATIENCE = 20.0
 MAX_IDLE = 16
 
 
-#: What a client is told of a connection that failed; the log tells whoever runs the server more.
-_STAGES = {
-    "dns": "its name is not known",
-    "tcp": "nothing answers there",
-    "proxy": "the proxy before it does not let the server through",
-    "tls": "the TLS handshake failed",
-}
-
-
 class UpstreamEngine:
     """Asks the server at ``url``, which is what a client would take for its ``base_url``.
 
@@ -85,6 +87,7 @@ class UpstreamEngine:
 
     #: A turn that the upstream refuses was never created; see ``Vetter``.
     vets: Literal[True] = True
+    takes_nested_tools: Literal[True] = True
 
     def __init__(
         self,
@@ -164,7 +167,7 @@ class UpstreamEngine:
             has_ended(sending, CONNECT_TIMEOUT)
             call.dispose()
         if answer.error is not None:
-            raise answer.error
+            raise self._explain(answer, answer.error, call)
 
     def _send(self, call: HTTPCall, check: Check) -> None:
         """Send the request and wait for the head. Raises APIError for a refusal."""
@@ -173,10 +176,7 @@ class UpstreamEngine:
         except ConnectError as exc:
             check()
             _logger.warning("no connection to the upstream %s: %s", self._address, exc)
-            why = _STAGES.get(exc.stage or "", "connecting failed")
-            raise upstream_failed(
-                f"The upstream {self._address} cannot be reached: {why}."
-            ) from None
+            raise unreachable(exc, self._upstream()) from None
         except ConnectionLostError as exc:
             check()
             message = f"The connection to the upstream was lost before its answer: {exc.reason}."
@@ -192,15 +192,53 @@ class UpstreamEngine:
         except ConnectionLostError:
             body = b""
         frame = error_frame(call.status, call.headers, body, self._endpoint(ROUTE))
-        error = from_refusal(frame, _parse(body))
+        refusal = Refusal(
+            status=call.status,
+            headers=frame["headers"],
+            text=self._redact(body.decode("utf-8", "replace")),
+            target=_host_of(call.headers.get("location", "")),
+        )
+        error = from_refusal(refusal, self._upstream())
         if error.status != call.status:
-            _logger.warning("%s refused a turn with HTTP %d", self._address, call.status)
+            # The client is told less than what helps whoever runs this server.
+            words = refusal.words or "no words"
+            _logger.warning("%s refused a turn with HTTP %d: %s", self._address, call.status, words)
         return error
 
+    def _explain(self, answer: Answer, error: APIError, call: HTTPCall) -> APIError:
+        """Log why an answer failed behind its head, without content; return what to raise."""
+        content_type = self._redact(call.headers.get("content-type", "no content type"))[:80]
+        if answer.is_foreign:
+            error = no_responses_api(self._upstream(), call.status, content_type)
+        why = str(error)
+        if answer.is_told:
+            why = self._redact(answer.withheld or "an error of its own")
+        facts = (self._address, call.status, content_type, why)
+        _logger.warning("the answer of %s failed behind its head (HTTP %d, %s): %s", *facts)
+        return error
+
+    def _upstream(self) -> Upstream:
+        return Upstream(address=self._address, proxy=self._proxy())
+
+    def _proxy(self) -> Proxy | None:
+        """Return what is between, for errors, one of which may be that it cannot be used."""
+        try:
+            return find_proxy(self._base, None)
+        except ConfigError:
+            return None
+
     def _strike_secrets(self, error: APIError) -> APIError:
-        """Take the key out of what an upstream said, if it repeated it."""
+        """Take out what an upstream said of our secrets, if it repeated one."""
+        return edit_texts(error, self._redact)
+
+    def _redact(self, text: str) -> str:
+        """Strike the key out, and what the proxy knows us by."""
         secrets = secrets_of(self._base, self._headers)
-        return edit_texts(error, lambda text: redact(text, secrets))
+        if (proxy := self._proxy()) is not None:
+            pair = f"{proxy.username or ''}:{proxy.password or ''}".encode()
+            words = (base64.b64encode(pair).decode(), proxy.password or "")
+            secrets += [word for word in words if len(word) >= SECRET_LENGTH]
+        return redact(text, sorted(secrets, key=len, reverse=True))
 
     # --- calls --------------------------------------------------------------------------------
 
@@ -297,13 +335,12 @@ def _read_body(call: HTTPCall, *, limit: int) -> bytes:
     return bytes(body)
 
 
-def _parse(body: bytes) -> dict[str, Any] | None:
-    """Return a body that is a JSON object."""
+def _host_of(url: str) -> str | None:
+    """Return the host that a URL names; its path and query may hold secrets."""
     try:
-        value = codec.loads(body)
-    except ProtocolError:
+        return urlsplit(url).hostname
+    except ValueError:
         return None
-    return value if isinstance(value, dict) else None
 
 
 def _check_key(key: str) -> str:

@@ -15,7 +15,12 @@ from pyresponses_ws.errors import APIError, ProtocolError
 from pyresponses_ws.server.engines.base import CutDelta, Delta, TextDelta, UsageDelta
 from pyresponses_ws.server.engines.upstream.calls import ARGUMENTS, CallDraft
 from pyresponses_ws.server.engines.upstream.drafts import Drafts, TooManyItems
-from pyresponses_ws.server.engines.upstream.errors import from_event, upstream_failed
+from pyresponses_ws.server.engines.upstream.errors import (
+    from_event,
+    is_error,
+    upstream_failed,
+    withheld_words,
+)
 from pyresponses_ws.server.engines.upstream.items import Draft, MessageDraft, read_part
 
 Event = dict[str, Any]
@@ -58,6 +63,7 @@ _TERMINALS = {
     "response.cancelled": "cancelled",
     "response.done": "",
 }
+_GOOD_ENDS = frozenset({"completed", "incomplete"})
 _ERRORS = frozenset({"error", "response.error"})
 _REASONS = ("max_output_tokens", "max_messages", "content_filter")
 
@@ -79,8 +85,16 @@ class Answer:
         self._held = 0
         # The last text of each number, to know an event that comes twice.
         self._numbers: dict[int, int] = {}
+        # Something of a Responses API came.
+        self._is_known = False
         self.is_over = False
         self.error: APIError | None = None
+        #: The error repeats what the upstream said, which is for the client alone.
+        self.is_told = False
+        #: What the upstream said, where the error does not repeat it.
+        self.withheld: str | None = None
+        #: The error is that nothing in the answer was of a Responses API.
+        self.is_foreign = False
 
     def take_deltas(self) -> list[Delta]:
         """Drain what is to be told."""
@@ -96,7 +110,7 @@ class Answer:
         except ProtocolError:
             event = None
         if not isinstance(event, dict):
-            self._fail(upstream_failed("The upstream sent an event that is no JSON object."))
+            self.fail_unread(upstream_failed("The upstream sent an event that is no JSON object."))
         elif not self._is_repeated(event, text):
             self._receive(event, len(text))
 
@@ -108,23 +122,31 @@ class Answer:
             response = codec.loads(body)
         except ProtocolError:
             response = None
-        if not isinstance(response, dict):
-            self._fail(_unreadable())
-        elif response.get("error") and not isinstance(response.get("output"), list):
-            self._fail(from_event(response))
-        elif not isinstance(response.get("output"), list):
-            self._fail(_unreadable())
-        else:
+        if isinstance(response, dict) and isinstance(response.get("output"), list):
             self._receive({"type": "response.done", "response": response}, 0)
+        elif isinstance(response, dict) and is_error(response):
+            self._fail_as_told(response)
+        else:
+            self.fail_unread(
+                upstream_failed("The upstream's answer is neither an event stream nor a Response.")
+            )
 
     def receive_end(self) -> None:
         """Take that nothing more comes."""
         if not self.is_over:
-            self._fail(upstream_failed("The upstream's answer ended before the response did."))
+            self.fail_unread(
+                upstream_failed("The upstream's answer ended before the response did.")
+            )
 
     def fail(self, error: APIError) -> None:
         """Take that the answer broke off, and why."""
         if not self.is_over:
+            self._fail(error)
+
+    def fail_unread(self, error: APIError) -> None:
+        """Take that the answer is not, or no longer, in a form that can be read."""
+        if not self.is_over:
+            self.is_foreign = not self._is_known
             self._fail(error)
 
     # --- events -------------------------------------------------------------------------------
@@ -157,12 +179,15 @@ class Answer:
         """Take one event; return the item that it is about."""
         kind = event.get("type")
         if not isinstance(kind, str):
+            if is_error(event):
+                self._fail_as_told(event)  # Behind the head some servers have no other way.
             return None
+        self._is_known = self._is_known or kind.startswith("response.")
         if kind in _TERMINALS:
             self._end(_status_of(kind, event), event)
             return None
         if kind in _ERRORS:
-            self._fail(from_event(event))
+            self._fail_as_told(event)
             return None
         base, _, last = kind.rpartition(".")
         if base in _TEXTS:
@@ -246,8 +271,11 @@ class Answer:
         usage = read_usage(response.get("usage")) or read_usage(event.get("usage"))
         if usage is not None:
             self._deltas.append(usage)
-        if status not in ("completed", "incomplete"):
-            self._fail(_ended_badly(status, event))
+        if status == "failed" or (status not in _GOOD_ENDS and response.get("error")):
+            self._fail_as_told(event)
+        elif status not in _GOOD_ENDS:
+            self.is_told = True
+            self._fail(upstream_failed(f"The upstream ended the response as {status[:40]!r}."))
         elif self._close_all() and status == "completed":
             self._fail(upstream_failed("The upstream sent a call without a name."))
         else:
@@ -275,6 +303,10 @@ class Answer:
             self._deltas.append(TextDelta(""))
         self._deltas += [] if cut is None else [cut]
         self.is_over = True
+
+    def _fail_as_told(self, event: Event) -> None:
+        self.is_told, self.withheld = True, withheld_words(event)
+        self._fail(from_event(event))
 
     def _fail(self, error: APIError) -> None:
         self._deltas += self._drafts.take_all()
@@ -356,15 +388,3 @@ def _reason_of(response: Event) -> CutDelta:
     reason = details.get("reason") if isinstance(details, dict) else None
     known = reason if reason in _REASONS else "max_output_tokens"
     return CutDelta(cast(Literal["max_output_tokens", "max_messages", "content_filter"], known))
-
-
-def _ended_badly(status: str, event: Event) -> APIError:
-    response = event.get("response")
-    error = response.get("error") if isinstance(response, dict) else None
-    if status == "failed" or error:
-        return from_event(event)
-    return upstream_failed(f"The upstream ended the response as {status[:40]!r}.")
-
-
-def _unreadable() -> APIError:
-    return upstream_failed("The upstream's answer is neither an event stream nor a Response.")

@@ -54,4 +54,5 @@ class AnswerReader:
                 for text in texts:
                     self._answer.receive_text(text)
         except ProtocolError as exc:
-            self._answer.fail(upstream_failed(f"The upstream's answer is no event stream: {exc}."))
+            error = upstream_failed(f"The upstream's answer is no event stream: {exc}.")
+            self._answer.fail_unread(error)

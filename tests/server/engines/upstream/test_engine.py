@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 from dataclasses import replace
@@ -17,16 +18,20 @@ from pyresponses_ws.errors import (
     ConnectionLostError,
     ServerError,
 )
-from pyresponses_ws.server.engines.base import CancelToken, Closable, StartDelta, TextDelta, Vetter
+from pyresponses_ws.server.engines.base import (
+    CancelToken,
+    Closable,
+    StartDelta,
+    TextDelta,
+    has_trait,
+)
 from pyresponses_ws.server.engines.upstream import engine
 from pyresponses_ws.server.engines.upstream.engine import UpstreamEngine
 from tests.support.upstream_play import URL, PlayedHTTP, ask, play
 
 KEY = "sk-never-to-be-shown"
-HELLO = (
-    b'data: {"type": "response.output_text.delta", "delta": "Hello"}\n\n'
-    b'data: {"type": "response.completed", "response": {}}\n\n'
-)
+PIECE = b'data: {"type": "response.output_text.delta", "delta": "Hello"}\n\n'
+HELLO = PIECE + b'data: {"type": "response.completed", "response": {}}\n\n'
 
 
 def refusing(status: int, body: Any, **headers: str) -> PlayedHTTP:
@@ -51,7 +56,8 @@ def test_it_is_an_engine_that_vets_and_closes() -> None:
     """And closes what its calls left open."""
     http = PlayedHTTP()
     engine = UpstreamEngine(URL, http=http)
-    assert isinstance(engine, Vetter)
+    assert has_trait(engine, "vets")
+    assert has_trait(engine, "takes_nested_tools")
     assert isinstance(engine, Closable)
     engine.close()
     assert http.is_closed
@@ -170,7 +176,7 @@ def test_a_proxy_that_cannot_be_used_is_this_servers_fault(monkeypatch: pytest.M
 def test_an_answer_that_breaks_off_fails_the_response_with_what_came() -> None:
     """At its regular end, too, if the response has none."""
     for is_lost, words in ((True, "broke off: reset"), (False, "ended before")):
-        http = PlayedHTTP([HELLO.partition(b"\n\n")[0] + b"\n\n"], is_lost=is_lost)
+        http = PlayedHTTP([PIECE], is_lost=is_lost)
         played = play(http)
         assert played.deltas == [StartDelta(), TextDelta("Hello")]
         assert words in str(played.error)
@@ -179,9 +185,91 @@ def test_an_answer_that_breaks_off_fails_the_response_with_what_came() -> None:
         assert http.calls[0].is_disposed
 
 
+FOREIGN = [
+    (200, b"<html>welcome</html>", "text/html"),
+    (200, b"hello", "text/plain"),
+    (200, b'"hello"', "application/json"),
+    (200, b'{"choices": []}', "application/json"),
+    (200, b"data: [DONE]\n\n", "text/event-stream"),
+    (200, b'data: {"object": "chat.completion.chunk"}\n\ndata: [DONE]\n\n', "text/event-stream"),
+    (200, b"data: hello\n\n", "text/event-stream"),
+    (200, b"data: \xff\n\n", "text/event-stream"),
+    (200, gzip.compress(b"{}"), "application/gzip"),
+    (200, b"", "text/event-stream"),
+    (204, b"", "no content type"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "content_type"), FOREIGN)
+def test_a_success_without_an_event_of_the_api_points_at_the_url(
+    status: int, body: bytes, content_type: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the turn's failure, and once in the log; neither has what came."""
+    headers = {} if status == 204 else {"content-type": content_type}
+    played = play(PlayedHTTP([body], status=status, headers=headers))
+    assert played.final["status"] == "failed"
+    assert f"HTTP {status} ({content_type})" in str(played.error)
+    assert "check the URL of --engine upstream:URL" in str(played.error)
+    assert len(caplog.records) == 1
+    assert "no event of a Responses API" in caplog.text
+    assert "hello" not in f"{played.error} {caplog.text}"
+
+
+def test_what_an_upstream_says_of_a_failure_is_for_the_client_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It may repeat the input; the log tells that there was one."""
+    for event in (
+        {"error": {"message": "cannot read 'my words'"}},
+        {"type": "response.completed", "response": {"status": "my words"}},
+    ):
+        caplog.clear()
+        played = play(PlayedHTTP([PIECE, b"data: " + json.dumps(event).encode() + b"\n\n"]))
+        assert "my words" in str(played.error)
+        assert played.deltas[1:] == [TextDelta("Hello")]
+        [record] = caplog.records
+        assert (record.levelname, "my words" in caplog.text) == ("WARNING", False)
+        assert "an error of its own" in caplog.text
+
+
+def test_why_this_server_is_not_let_in_may_come_late(caplog: pytest.LogCaptureFixture) -> None:
+    """In an event; the log has it without the key."""
+    event = {"error": {"message": f"No such key: {KEY}", "code": "invalid_api_key"}}
+    http = PlayedHTTP([b"data: " + json.dumps(event).encode() + b"\n\n"])
+    assert "No such key" not in shown(refusal_of(http, api_key=KEY))
+    assert "No such key: ***" in caplog.text
+
+
+def test_a_good_answer_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor one that nobody waits for any more."""
+    assert play(PlayedHTTP([HELLO])).error is None
+    http, cancel = PlayedHTTP([PIECE], is_lost=True), CancelToken()
+    deltas = UpstreamEngine(URL, http=http).run(ask(), cancel)
+    assert next(deltas) == StartDelta()
+    cancel.cancel()
+    assert list(deltas) == []
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 407])
+def test_why_this_server_is_not_let_in_is_for_the_log(
+    status: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client gets no word of it; nobody gets the key, or the password of the proxy."""
+    monkeypatch.setenv("http_proxy", "http://somebody:hunter2@proxy.test:3128")
+    monkeypatch.setenv("no_proxy", "")
+    repeated = f"{KEY} hunter2 c29tZWJvZHk6aHVudGVyMg=="
+    body = {"error": {"message": f"Your country\nis not served: {repeated}"}}
+    error = refusal_of(refusing(status, body), api_key=KEY)
+    assert error.status == 502
+    assert "country" not in shown(error)
+    assert "Your country is not served: *** *** ***" in caplog.text
+    assert ("proxy.test:3128" in str(error)) == (status == 407)
+
+
 def test_a_turn_that_is_dropped_lets_go_of_its_call() -> None:
     """A stop in the middle, as by steering, or a socket that is gone."""
-    http = PlayedHTTP([HELLO.partition(b"\n\n")[0] + b"\n\n", b"more"])
+    http = PlayedHTTP([PIECE, b"more"])
     deltas = UpstreamEngine(URL, http=http).run(ask(), CancelToken())
     assert [next(deltas), next(deltas)] == [StartDelta(), TextDelta("Hello")]
     deltas.close()
@@ -190,7 +278,7 @@ def test_a_turn_that_is_dropped_lets_go_of_its_call() -> None:
 
 def test_a_cancel_shuts_the_call_down_and_ends_the_turn_quietly() -> None:
     """Nobody is there to be told."""
-    http, cancel = PlayedHTTP([HELLO.partition(b"\n\n")[0] + b"\n\n"], is_lost=True), CancelToken()
+    http, cancel = PlayedHTTP([PIECE], is_lost=True), CancelToken()
     deltas = UpstreamEngine(URL, http=http).run(ask(), cancel)
     assert [next(deltas), next(deltas)] == [StartDelta(), TextDelta("Hello")]
     cancel.cancel()

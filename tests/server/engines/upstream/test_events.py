@@ -281,6 +281,9 @@ def test_a_completed_event_may_say_that_the_response_is_not() -> None:
         {"type": "error", "message": "It broke."},
         {"type": "error", "error": {"message": "It broke."}},
         {"type": "response.error", "error": {"message": "It broke."}},
+        {"error": {"message": "It broke.", "code": 500}},
+        {"error": "It broke."},
+        {"object": "error", "message": "It broke."},
         {"type": "response.failed", "response": {"error": {"message": "It broke."}}},
         {"type": "response.done", "response": {"status": "failed", "error": "It broke."}},
     ],
@@ -290,6 +293,7 @@ def test_an_error_fails_the_turn_and_keeps_what_came(event: Event) -> None:
     answer = receive(text("a"), event)
     assert answer.take_deltas() == [TextDelta("a")]
     assert str(answer.error) == "It broke."
+    assert (answer.is_told, answer.is_foreign) == (True, False)
 
 
 def test_a_cancelled_response_fails_the_turn() -> None:
@@ -343,6 +347,19 @@ def test_a_response_in_one_piece_is_an_answer() -> None:
     assert answer.error is None
 
 
+def test_an_answer_without_an_event_of_the_api_is_foreign() -> None:
+    """Pieces of a chat completion, events of another API, text; one event of ours is enough."""
+    chunk = {"object": "chat.completion.chunk", "choices": [{"delta": {"content": "a"}}]}
+    for events in ([], [chunk], [{"type": "message_start"}], ["Hello"]):
+        answer = receive(*events)
+        answer.receive_end()
+        assert (answer.is_foreign, answer.is_told) == (True, False)
+    known = receive(text("a"), chunk)
+    known.receive_end()
+    assert known.error is not None
+    assert not known.is_foreign
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -351,6 +368,7 @@ def test_a_response_in_one_piece_is_an_answer() -> None:
         (b"<html>", "neither"),
         (b'{"choices": []}', "neither"),
         (b'{"error": {"message": "Down."}}', "Down."),
+        (b'{"object": "error", "message": "Down."}', "Down."),
         (b'{"status": "queued", "output": []}', "'queued'"),
     ],
 )

@@ -222,7 +222,7 @@ def test_a_message_leads_a_context_that_begins_with_a_call() -> None:
     assert make_input([]) == []
 
 
-OFFICIAL = [
+OFFICIAL: list[Item] = [
     answer(output_text("Hello.")),
     answer(output_text("Hello.", logprobs=[]), id="msg_1", status="completed", phase=None),
     answer({"type": "refusal", "refusal": "no"}, id="msg_2", status="incomplete"),
