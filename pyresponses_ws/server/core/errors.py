@@ -160,11 +160,15 @@ def context_length_exceeded(limit: int) -> APIError:
     return bad_request(message, code="context_length_exceeded", param="input")
 
 
-def context_length_exceeded_tokens(limit: int, count: int) -> APIError:
-    """Make the 400 of a prompt that leaves a model no room; the sentence is the service's."""
+def context_length_exceeded_tokens(limit: int, count: int, *, is_least: bool = False) -> APIError:
+    """Make the 400 of a prompt that leaves a model no room; the sentence is the service's.
+
+    ``is_least``: nobody has counted further than that.
+    """
+    tokens = f"at least {count}" if is_least else f"{count}"
     message = (
         f"This model's maximum context length is {limit} tokens. However, your messages resulted "
-        f"in {count} tokens. Please reduce the length of the messages."
+        f"in {tokens} tokens. Please reduce the length of the messages."
     )
     return bad_request(message, code="context_length_exceeded", param="input")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 from pyresponses_ws.server.engines.base import Delta, UsageDelta
 from pyresponses_ws.server.engines.transformers.channel import Channel
@@ -33,19 +33,24 @@ class Answer:
         *,
         decode: Callable[[list[int]], str],
         hidden: Container[int],
+        stops: Sequence[str],
     ) -> None:
         # Used by the generating thread alone.
         self._reader = reader
         self._text = TextStream(decode)
         self._hidden = hidden
+        self._stops = stops
         self._channel = Channel(MAX_AHEAD)
         # Tokens that were taken, those of them that were reasoning, and the last one. The
         # generating thread writes; read by others once it has ended.
         self._tokens = 0
         self._reasoning = 0
         self._last_token: int | None = None
-        # Whether the answer is all that was asked for, and the end of its text. Likewise.
+        # Whether the answer is all that was asked for, or said one of the texts that stop it.
+        # Likewise, but read at any time too.
         self._is_whole = False
+        self._is_stopped = False
+        # The end of its text, if anything may stop it. Used by the generating thread alone.
         self._tail = ""
 
     @property
@@ -53,14 +58,12 @@ class Answer:
         """Tokens that the answer is made of: reasoning, markup and the end of the turn count."""
         return self._tokens
 
-    def has_ended(self, ends: Container[int], stops: Iterable[str]) -> bool:
-        """Say whether the answer came to its end: by one of these tokens, texts, or its last call.
+    def has_ended(self, ends: Container[int]) -> bool:
+        """Say whether the answer came to its end: by one of these tokens, a text, its last call.
 
         Only a limit ends it otherwise.
         """
-        if self._is_whole or self._last_token in ends:
-            return True
-        return any(stop in self._tail for stop in stops)
+        return self._is_whole or self._is_stopped or self._last_token in ends
 
     def usage(self, input_tokens: int) -> UsageDelta:
         """Return what the turn cost."""
@@ -68,7 +71,7 @@ class Answer:
 
     def is_over(self) -> bool:
         """Say whether no more tokens are wanted."""
-        return self._channel.is_closed or self._reader.is_finished
+        return self._channel.is_closed or self._is_stopped or self._reader.is_finished
 
     def stop(self) -> None:
         """Want no more; idempotent, and it never blocks for long."""
@@ -109,9 +112,12 @@ class Answer:
         self._channel.end(failure)
 
     def _read(self, text: str) -> None:
-        if text:
+        if not text:
+            return
+        if self._stops:
             self._tail = (self._tail + text)[-_TAIL:]
-            self._put_all(self._reader.feed(text))
+            self._is_stopped = any(stop in self._tail for stop in self._stops)
+        self._put_all(self._reader.feed(text))
 
     def _put_all(self, deltas: Iterable[Delta]) -> None:
         for delta in deltas:

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
+import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -44,6 +46,9 @@ from pyresponses_ws.server.engines.transformers.settings import GenerationSettin
 #: New tokens where neither the request, nor the model's generation settings, nor a known length of
 #: its context says how many; arbitrary, it ends a model that never would.
 _FALLBACK_LENGTH = 4096
+
+#: Seconds that the end of the process waits for turns that nobody stopped.
+_EXIT_TIMEOUT = 1.0
 
 
 class Listener(Protocol):
@@ -87,6 +92,9 @@ class LocalModel(Protocol):
     def render(self, prompt: Prompt, template: Mapping[str, Any]) -> str:
         """Write the prompt by the chat template. Raises BadRequestError if that refuses it."""
 
+    def count_least(self, text: str) -> int:
+        """Return a number of tokens that a text has at least, at once however long it is."""
+
     def encode(self, text: str, images: Sequence[Image]) -> Encoded:
         """Make tokens of a prompt. Raises BadRequestError for an image that is none."""
 
@@ -108,7 +116,11 @@ class _Turn:
 
     prompt: Prompt
     settings: GenerationSettings
-    encoded: Encoded
+    #: Tokens of the prompt.
+    count: int
+    #: What the model reads. Whoever generates takes it out: a tensor that another thread let go of
+    #: as the interpreter ends would abort the process.
+    inputs: list[Any]
     #: What of the answer the prompt holds already.
     prefix: str
     limit: int
@@ -143,6 +155,10 @@ class TransformersEngine:
         self._gate = TurnGate()
         # Numbers the threads; next() on it is atomic.
         self._numbers = itertools.count(1)
+        # The generations of now and what stops each; every turn adds and removes its own.
+        self._running: dict[threading.Thread, Callable[[], None]] = {}
+        # An interpreter that ends under a thread inside torch aborts the process.
+        weakref.finalize(self, _stop_all, self._running)
 
     def models(self) -> Sequence[str]:
         """Return the name of the model; every other name is accepted and echoed."""
@@ -153,44 +169,57 @@ class TransformersEngine:
 
         Raises BadRequestError ahead of the StartDelta, ServerError behind it.
         """
-        turn = self._read(request)
+        turn = self._read(request, cancel)
+        if turn is None:
+            return
         yield StartDelta()
         if not request.generate:
-            yield UsageDelta(turn.encoded.count, 0)
+            yield UsageDelta(turn.count, 0)
             return
         answer = self._answer(turn)
         yield from self._generate(turn, answer, cancel)
         if cancel.is_set():
             return
-        yield answer.usage(turn.encoded.count)
+        yield answer.usage(turn.count)
         if self._is_cut(answer, turn):
             yield CutDelta("max_output_tokens")
 
-    def _read(self, request: EngineRequest) -> _Turn:
+    def _read(self, request: EngineRequest, cancel: CancelToken) -> _Turn | None:
+        """Read a request; None if nobody waits for it any more, which takes a while to find out."""
         model = self._model
         settings = read_settings(request.settings)
         prompt = make_prompt(request, accepts_images=model.accepts_images, markup=model.markup)
         text = model.render(prompt, settings.template)
+        self._check_length(model.count_least(text), is_least=True)
+        if cancel.is_set():
+            return None
         start = start_answer(text, prompt.prefill, model.markup)
         encoded = model.encode(text + start.appended, prompt.images)
+        self._check_length(encoded.count)
+        if cancel.is_set():
+            return None
         return _Turn(
             prompt,
             settings,
-            encoded,
+            encoded.count,
+            [encoded.inputs],
             start.prefix,
             limit=self._limit(settings.options.get("max_new_tokens"), encoded.count),
             alone=settings.seed is not None or model.runs_alone,
         )
 
+    def _check_length(self, count: int, *, is_least: bool = False) -> None:
+        """Raise BadRequestError for a prompt that leaves no room for a token."""
+        length = self._model.context_length
+        if length is not None and count >= length:
+            raise context_length_exceeded_tokens(length, count, is_least=is_least)
+
     def _limit(self, wanted: int | None, count: int) -> int:
         """Return how many tokens may be new, at most as many as there is room for."""
         limit = self._model.default_length if wanted is None else wanted
-        length = self._model.context_length
-        if length is None:
+        if self._model.context_length is None:
             return _FALLBACK_LENGTH if limit is None else limit
-        if count >= length:
-            raise context_length_exceeded_tokens(length, count)
-        room = length - count
+        room = self._model.context_length - count
         return room if limit is None else min(limit, room)
 
     def _answer(self, turn: _Turn) -> Answer:
@@ -205,6 +234,7 @@ class TransformersEngine:
             reader,
             decode=self._model.decode,
             hidden=self._model.hidden_tokens,
+            stops=turn.settings.options.get("stop_strings", self._model.stop_strings),
         )
 
     def _generate(
@@ -220,6 +250,7 @@ class TransformersEngine:
         # A daemon as the thread of the turn is: a hung model must not hold the exit.
         thread = threading.Thread(target=self._work, args=(turn, answer), name=name, daemon=True)
         cancel.on_cancel(stop)
+        self._running[thread] = stop
         thread.start()
         try:
             yield from answer.take_all()
@@ -229,6 +260,7 @@ class TransformersEngine:
             stop()
             # Ends within a token, or at once at the gate.
             thread.join()
+            del self._running[thread]
 
     def _work(self, turn: _Turn, answer: Answer) -> None:
         options = _clamp(turn.settings.options, turn.limit)
@@ -239,23 +271,34 @@ class TransformersEngine:
             with admitted as is_in:
                 if is_in:
                     seed = turn.settings.seed
-                    self._model.generate(turn.encoded.inputs, options, answer, seed=seed)
+                    self._model.generate(turn.inputs.pop(), options, answer, seed=seed)
             answer.finish()
         except BaseException as exc:  # The safety net of this thread: the turn raises it.
             answer.fail(exc)
 
     def _is_cut(self, answer: Answer, turn: _Turn) -> bool:
         """Say whether the limit ended the answer, and not the model."""
-        stops = turn.settings.options.get("stop_strings", self._model.stop_strings)
-        if answer.has_ended(self._model.end_tokens, stops):
-            return False
-        return answer.tokens >= turn.limit
+        return not answer.has_ended(self._model.end_tokens) and answer.tokens >= turn.limit
+
+
+def _stop_all(running: dict[threading.Thread, Callable[[], None]]) -> None:
+    """Stop what still generates, and wait for it for up to a second in all."""
+    ends_at = time.monotonic() + _EXIT_TIMEOUT
+    left = list(running.items())
+    for _, stop in left:
+        stop()
+    for thread, _ in left:
+        thread.join(max(0.0, ends_at - time.monotonic()))
 
 
 def _clamp(options: Mapping[str, Any], limit: int) -> dict[str, Any]:
-    """Return the options with the limit in them, and no least length above it."""
+    """Return the options with the limit in them, and no least length above it.
+
+    Texts that stop it are looked for in what was decoded.
+    """
     least = options.get("min_new_tokens")
     clamped = {**options, "max_new_tokens": limit}
+    clamped.pop("stop_strings", None)
     if least is not None:
         clamped["min_new_tokens"] = min(least, limit)
     return clamped

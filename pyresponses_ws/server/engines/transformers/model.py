@@ -45,6 +45,13 @@ _UNSETTLED = (
 #: What the several kinds of "no memory" have in common; torch has a class only for accelerators.
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
+#: What tokenizers change or leave out, if they do: cases, accents, spaces in a row and at the ends,
+#: rare characters, halves of pairs that look alike.
+_SAMPLE = (
+    "  Aa \u00c9e\u0301 \ufb01\u2460\u00bd\n\n\t x   \u200b\u4e2d\U0001f9ff\U00013000  zz\r\n"
+    + " " * 40
+)
+
 #: Pixels of an image; ten times what a photograph on a screen has. Undecoded it may be tiny.
 _MOST_PIXELS = 32 * 2**20
 
@@ -91,8 +98,8 @@ class TextModel:
         self._tokenizer = tokenizer
         tokenizer.chat_template = template
         self._wants_parts = wants_parts
-        # Guards the tokenizer while it encodes, and transformers' cache of stop strings: neither
-        # may be changed by two threads at once. Both are quick.
+        # Guards what encodes for a model, and may be changed by it: a processor of images, or a
+        # tokenizer that is written in Python.
         self._lock = threading.Lock()
         settings = model.generation_config
         self.default_length: int | None = settings.max_new_tokens
@@ -104,8 +111,11 @@ class TextModel:
         text = template if isinstance(template, str) else "\n".join(template.values())
         self.markup = find_markup(template=text, tokens=tokenizer.get_added_vocab())
         self.hidden_tokens = self._find_hidden_tokens()
-        # The first call may rewrite what a file says of padding; later ones only read it.
-        self.encode("", ())
+        if tokenizer.is_fast:
+            # A file may say so; then a prompt would lose its end.
+            tokenizer.backend_tokenizer.no_truncation()
+            tokenizer.backend_tokenizer.no_padding()
+        self._widest = self._find_widest()
 
     def render(self, prompt: Prompt, template: Mapping[str, Any]) -> str:
         """Write the prompt by the chat template. Raises BadRequestError if that cannot."""
@@ -120,13 +130,26 @@ class TextModel:
             raise _unreadable("The chat template of this model cannot take the input", exc) from exc
         return text
 
+    def count_least(self, text: str) -> int:
+        """Return a number of tokens that a text has at least."""
+        return 0 if self._widest is None else len(text) // self._widest
+
     def encode(self, text: str, images: Sequence[Image]) -> Encoded:
         """Make tokens of a prompt."""
-        with self._lock, quiet():
-            encoded = self._tokenizer(
-                text, add_special_tokens=False, return_tensors="pt", verbose=False
+        tokens = torch.tensor([self._tokenize(text)], dtype=torch.long)
+        return _pack({"input_ids": tokens, "attention_mask": torch.ones_like(tokens)})
+
+    def _tokenize(self, text: str) -> list[int]:
+        if self._tokenizer.is_fast:
+            # Of its ways the one that changes nothing and lets other threads run meanwhile.
+            (encoding,) = self._tokenizer.backend_tokenizer.encode_batch(
+                [text], add_special_tokens=False
             )
-        return _pack({key: encoded[key] for key in ("input_ids", "attention_mask")})
+            tokens: list[int] = encoding.ids
+            return tokens
+        with self._lock, quiet():
+            plain: list[int] = self._tokenizer.encode(text, add_special_tokens=False, verbose=False)
+        return plain
 
     def decode(self, tokens: list[int]) -> str:
         """Return the text of tokens, markup included."""
@@ -154,16 +177,11 @@ class TextModel:
             raise MemoryError
 
     def _generate(self, inputs: Any, options: dict[str, Any], listener: Listener) -> None:
-        stops = options.pop("stop_strings", self.stop_strings)
-        criteria = [_Listening(listener)]
-        if stops:
-            with self._lock:
-                criteria.append(transformers.StopStringCriteria(self._tokenizer, stops))
         self._model.generate(
             **{key: self._place(value) for key, value in inputs.items()},
             **options,
             streamer=_Streamer(listener),
-            stopping_criteria=transformers.StoppingCriteriaList(criteria),
+            stopping_criteria=transformers.StoppingCriteriaList([_Listening(listener)]),
         )
 
     def _place(self, value: Any) -> Any:
@@ -178,15 +196,31 @@ class TextModel:
             yield
             return
         device = self._model.device
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            yield
+        is_mps = device.type == "mps"
+        # Seeded with the others, and not among what torch puts back.
+        before = torch.mps.get_rng_state() if is_mps else None
+        try:
+            with torch.random.fork_rng([device] if device.type == "cuda" else []):
+                torch.manual_seed(seed)
+                yield
+        finally:
+            if is_mps:
+                torch.mps.set_rng_state(before)
 
     def _fit(self, message: dict[str, Any]) -> dict[str, Any]:
         content = message.get("content")
         if self._wants_parts and isinstance(content, str):
             return {**message, "content": [{"type": "text", "text": content}]}
         return message
+
+    def _find_widest(self) -> int | None:
+        """Return the characters of the widest token; None where tokens may stand for more.
+
+        A tokenizer that loses nothing of a text gives each of its characters to a token.
+        """
+        if self.decode(self._tokenize(_SAMPLE)) != _SAMPLE:
+            return None
+        return max(map(len, self._tokenizer.get_vocab()))
 
     def _find_hidden_tokens(self) -> frozenset[int]:
         """Return the tokens that mark turns and padding, as against reasoning and calls."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +41,11 @@ class ScriptedModel:
     is_paced: bool = False
     name: str = "scripted"
     accepts_images: bool = False
+    #: Tokens that any text has at least.
+    least: int = 0
+    #: Called with each text that is encoded, and how many were.
+    on_encode: Callable[[], object] = lambda: None
+    encoded: int = 0
     #: What was asked of it.
     rendered: list[str] = field(default_factory=list)
     options: list[dict[str, Any]] = field(default_factory=list)
@@ -72,7 +77,12 @@ class ScriptedModel:
         self.rendered.append("\n".join([*lines, self.opening]))
         return self.rendered[-1]
 
+    def count_least(self, text: str) -> int:
+        return self.least
+
     def encode(self, text: str, images: Sequence[Any]) -> Encoded:
+        self.encoded += 1
+        self.on_encode()
         return Encoded(len(text.split()), text)
 
     def decode(self, tokens: list[int]) -> str:

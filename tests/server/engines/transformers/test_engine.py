@@ -170,6 +170,15 @@ def test_a_prompt_that_leaves_no_room_is_refused(generate: bool) -> None:
     assert "5 tokens" in str(error)
 
 
+def test_a_prompt_that_is_far_too_long_is_not_even_encoded() -> None:
+    """That would take seconds, in which others wait."""
+    model = ScriptedModel(context_length=5, least=9)
+    error = refuse(model, "one two three four")
+    assert error.code == "context_length_exceeded"
+    assert "at least 9 tokens" in str(error)
+    assert model.encoded == 0
+
+
 def test_a_prompt_may_leave_room_for_one_token() -> None:
     """Which ends the answer, cut."""
     deltas = answer(ScriptedModel(context_length=5), "one two three")

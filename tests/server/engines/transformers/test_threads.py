@@ -10,7 +10,9 @@ import pytest
 
 from pyresponses_ws.server.engines.base import CancelToken, Delta, StartDelta, TextDelta
 from pyresponses_ws.server.engines.transformers.engine import TransformersEngine
+from pyresponses_ws.server.engines.transformers.engine import _stop_all as stop_all
 from tests.server.engines.transformers.local_models import END, ScriptedModel, ask, make_engine
+from tests.support.deadlines import ends_within
 
 #: More tokens than any of these turns makes before it is stopped.
 MANY = 100_000
@@ -143,10 +145,37 @@ def test_a_cancelled_turn_says_no_more(stage: Stage) -> None:
 
 
 def test_a_turn_cancelled_ahead_of_its_run_makes_nothing(stage: Stage) -> None:
-    """Nobody waits for it."""
+    """Nobody waits for it; it is not even read."""
     cancel = CancelToken()
     cancel.cancel()
-    assert list(stage.engine.run(ask(), cancel)) == [StartDelta()]
+    assert list(stage.engine.run(ask(), cancel)) == []
+    assert stage.model.encoded == 0
+
+
+def test_a_turn_cancelled_while_it_is_read_makes_nothing(stage: Stage) -> None:
+    """A long prompt takes its time."""
+    cancel = CancelToken()
+    stage.model.on_encode = cancel.cancel
+    assert list(stage.engine.run(ask(), cancel)) == []
+    assert stage.model.made == 0
+
+
+def test_the_end_of_the_process_stops_what_runs(stage: Stage) -> None:
+    """An interpreter that ends under a thread inside torch aborts."""
+    turn = stage.begin()
+    turn.wait_for(2)
+    stop_all(stage.engine._running)
+    assert not generating()
+    assert len(turn.end()) < MANY
+
+
+def test_the_end_of_the_process_waits_a_second_at_most(stage: Stage) -> None:
+    """A model that hangs is left to its fate."""
+    stage.model.is_paced = True
+    stage.begin_inside("hung")
+    with ends_within(1.0):
+        stop_all(stage.engine._running)
+    stage.model.allow()
     assert stage.model.made <= 1
 
 
