@@ -264,6 +264,9 @@ def _tell_text(
     if "deltas" in style.forms:
         for piece in _cut(rng, text):
             yield _about(rng, at, style, f"{base}.delta", delta=piece, **where)
+        for note in cite(kind, text):
+            name = "response.output_text.annotation.added"
+            yield _about(rng, at, style, name, annotation=note, **where)
     if "text" in style.forms:
         yield _about(rng, at, style, f"{base}.done", **{key: text}, **where)
     if "part" in style.forms and kind != "arguments":
@@ -288,7 +291,16 @@ def _place_key(kind: str) -> str:
 
 
 def _part(kind: str, text: str) -> Event:
-    return {"type": kind, "refusal" if kind == "refusal" else "text": text}
+    notes = cite(kind, text)
+    known = {"type": kind, "refusal" if kind == "refusal" else "text": text}
+    return {**known, "annotations": notes} if notes else known
+
+
+def cite(kind: str, text: str) -> list[Event]:
+    """Return the annotations of a part: some texts are cited whole."""
+    if kind != "output_text" or len(text) % 2:
+        return []
+    return [{"type": "url_citation", "url": "u", "start_index": 0, "end_index": len(text)}]
 
 
 def _about(rng: random.Random, at: int, style: Style, kind: str, **fields: Any) -> Event:

@@ -234,7 +234,7 @@ class Answer:
         draft = self._drafts.find("message", *_names_of(event))
         if not isinstance(draft, MessageDraft) or draft.is_done:
             return None
-        draft.annotate(event.get("annotation"))
+        draft.annotate(event.get("annotation"), _place_of(event))
         return draft
 
     def _take_added(self, event: Event) -> Draft | None:

@@ -15,12 +15,13 @@ from pyresponses_ws.server.engines.base import (
     RefusalDelta,
     TextDelta,
 )
+from pyresponses_ws.server.engines.upstream.annotations import TEXT, Annotations
 from pyresponses_ws.server.engines.upstream.texts import Texts
 
 Item = dict[str, Any]
 
 #: Which text of an item, by the types of its parts.
-MESSAGE_CHANNELS = ("output_text", "refusal")
+MESSAGE_CHANNELS = (TEXT, "refusal")
 REASONING_CHANNELS = ("summary_text", "reasoning_text")
 
 #: The key of a part's text.
@@ -166,42 +167,33 @@ class MessageDraft(Draft):
 
     def __init__(self, kind: str, *, before: Draft | None = None) -> None:
         super().__init__(kind, before=before)
-        self._channel = ""
-        # All that came, and how many of them were told: one needs a text to stand behind.
-        self._annotations: list[Item] = []
-        self._told = 0
+        self._annotations = Annotations()
 
-    def annotate(self, annotation: object) -> None:
-        """Take an annotation of the text so far."""
+    def annotate(self, annotation: object, place: int | None = None) -> None:
+        """Take an annotation of a part, or without its place of the text so far."""
         if isinstance(annotation, dict) and annotation:
-            self._annotations.append(annotation)
+            self._annotations.receive(annotation, place)
             self._tell_annotations()
 
+    def settle_item(self, item: Item) -> None:
+        """Take the done form; annotations that only it has count too."""
+        self._annotations.receive_done(item.get("content"))
+        super().settle_item(item)
+
     def close(self) -> None:
-        """Take that nothing more comes; annotations that only the done form has count too."""
+        """Take that nothing more comes."""
         if not self.is_done:
-            for annotation in self._annotations_of_done():
-                if annotation not in self._annotations:
-                    self.annotate(annotation)
+            self._annotations.receive_end()
+            self._tell_annotations()
         super().close()
 
     def _tell(self, channel: str, text: str, *, is_further: bool) -> None:
-        self._channel = channel
-        is_text = channel == "output_text"
-        self._deltas.append(TextDelta(text) if is_text else RefusalDelta(text))
+        self._deltas.append(TextDelta(text) if channel == TEXT else RefusalDelta(text))
+        self._annotations.receive_text(channel, self.texts.place_of(channel), len(text))
         self._tell_annotations()
 
     def _tell_annotations(self) -> None:
-        if self._channel == "output_text":
-            fresh = self._annotations[self._told :]
-            self._deltas += [AnnotationDelta(annotation) for annotation in fresh]
-            self._told = len(self._annotations)
-
-    def _annotations_of_done(self) -> Iterator[object]:
-        content = self.facts.get("content")
-        for part in content if isinstance(content, list) else []:
-            found = part.get("annotations") if isinstance(part, dict) else None
-            yield from found if isinstance(found, list) else []
+        self._deltas += map(AnnotationDelta, self._annotations.take())
 
 
 class ReasoningDraft(Draft):

@@ -20,11 +20,15 @@ class Texts:
 
     def add(self, channel: str, place: int | None, text: str) -> bool:
         """Note a piece; return whether it opens a further part of its channel."""
-        at = self._places.get(channel, 0) if place is None else place
+        at = self.place_of(channel) if place is None else place
         is_further = channel in self._places and (channel, at) not in self._pieces
         self._places[channel] = at
         self._pieces.setdefault((channel, at), []).append(text)
         return is_further
+
+    def place_of(self, channel: str) -> int:
+        """Return the part that a channel is at."""
+        return self._places.get(channel, 0)
 
     def rest(self, channel: str, whole: str, place: int | None = None) -> str:
         """Return what ``whole`` has beyond what came: of a part, or without it of the channel.

@@ -227,6 +227,15 @@ def test_an_annotation_follows_its_text() -> None:
     assert told(text("a"), event) == [TextDelta("a"), AnnotationDelta(note)]
 
 
+def test_an_annotation_is_of_the_part_that_its_event_names() -> None:
+    """Its words are behind those of the part before."""
+    note = {"type": "url_citation", "url": "u", "start_index": 0, "end_index": 1}
+    event = {"type": "response.output_text.annotation.added", "annotation": note}
+    pieces = [text("ab", content_index=0), text("c", content_index=1)]
+    moved = {**note, "start_index": 2, "end_index": 3}
+    assert told(*pieces, {**event, "content_index": 1})[2:] == [AnnotationDelta(moved)]
+
+
 def test_items_that_interleave_come_one_after_the_other() -> None:
     """The first streams, the second waits."""
     first, second = added(call("f", "")), added(call("g", ""))

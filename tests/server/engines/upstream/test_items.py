@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from pyresponses_ws.server.engines.base import (
     AnnotationDelta,
     DetailDelta,
@@ -48,7 +50,8 @@ def test_a_message_streams_and_ends_with_its_details() -> None:
 def test_a_done_form_alone_tells_all() -> None:
     """Parts in their order, annotations behind their text."""
     parts = (text_part("a", annotations=[NOTE]), {"type": "refusal", "refusal": "no"})
-    assert settled(message(*parts)) == [TextDelta("a"), RefusalDelta("no")]
+    told = [TextDelta("a"), AnnotationDelta(NOTE), RefusalDelta("no")]
+    assert settled(message(*parts)) == told
     assert settled(message(parts[0])) == [TextDelta("a"), AnnotationDelta(NOTE)]
     assert settled(message(content="plain")) == [TextDelta("plain")]
 
@@ -63,6 +66,82 @@ def test_an_annotation_waits_for_a_text() -> None:
     draft.add("output_text", 0, "a")
     draft.settle_item(message(text_part("a", annotations=[NOTE])))
     assert draft.take_deltas() == [TextDelta("a"), AnnotationDelta(NOTE)]
+
+
+def cite(start: int, end: int, **extra: Any) -> Item:
+    """Make a citation."""
+    return {**NOTE, "start_index": start, "end_index": end, **extra}
+
+
+def test_citations_point_at_their_words_where_parts_are_joined() -> None:
+    """Parts of text become one: what comes behind another is further on."""
+    file = {"type": "file_citation", "file_id": "f", "index": 2}
+    path = {"type": "file_path", "file_id": "f", "index": 2}
+    second = text_part("lo you", annotations=[cite(3, 6), file, path])
+    deltas = settled(message(text_part("Hel", annotations=[cite(0, 3)]), second))
+    told = [cite(0, 3), cite(6, 9), {**file, "index": 5}, path]
+    assert [each.annotation for each in deltas if isinstance(each, AnnotationDelta)] == told
+    assert [each for each in deltas if isinstance(each, TextDelta)] == [
+        TextDelta("Hel"),
+        TextDelta("lo you"),
+    ]
+
+
+def test_citations_of_events_point_at_their_words_too() -> None:
+    """By the part that the event names; the done form tells them again, which counts once."""
+    draft = MessageDraft("message")
+    draft.add("output_text", 0, "Hel")
+    draft.annotate(cite(0, 3), 0)
+    draft.add("output_text", 1, "lo")
+    draft.annotate(cite(0, 2), 1)
+    parts = (
+        text_part("Hel", annotations=[cite(0, 3)]),
+        text_part("lo", annotations=[cite(0, 2)]),
+    )
+    draft.settle_item(message(*parts))
+    notes = [each for each in draft.take_deltas() if isinstance(each, AnnotationDelta)]
+    assert notes == [AnnotationDelta(cite(0, 3)), AnnotationDelta(cite(3, 5))]
+
+
+def test_a_refusal_between_two_texts_parts_them() -> None:
+    """They stay two parts, and each has the citations of its own words."""
+    parts = (
+        text_part("One", annotations=[cite(0, 3)]),
+        {"type": "refusal", "refusal": "no"},
+        text_part("Two", annotations=[cite(1, 2)]),
+    )
+    assert settled(message(*parts)) == [
+        TextDelta("One"),
+        AnnotationDelta(cite(0, 3)),
+        RefusalDelta("no"),
+        TextDelta("Two"),
+        AnnotationDelta(cite(1, 2)),
+    ]
+
+
+@pytest.mark.parametrize("told", [0, 1, 2])
+def test_two_equal_annotations_are_two(told: int) -> None:
+    """However many of them events have told, and whichever part those named."""
+    for place in (None, 0, 7):
+        draft = MessageDraft("message")
+        draft.add("output_text", 0, "abc")
+        for _ in range(told):
+            draft.annotate(NOTE, place)
+        draft.settle_item(message(text_part("abc", annotations=[NOTE, NOTE])))
+        notes = [each for each in draft.take_deltas() if isinstance(each, AnnotationDelta)]
+        assert notes == [AnnotationDelta(NOTE)] * 2
+
+
+def test_the_same_words_of_two_parts_are_two_citations() -> None:
+    """An event told that of the second part; the done form adds the first, at its own place."""
+    draft = MessageDraft("message")
+    draft.add("output_text", 0, "abc")
+    draft.add("output_text", 1, "abc")
+    draft.annotate(cite(0, 3), 1)
+    parts = [text_part("abc", annotations=[cite(0, 3)]) for _ in range(2)]
+    draft.settle_item(message(*parts))
+    notes = [each.annotation for each in draft.take_deltas() if isinstance(each, AnnotationDelta)]
+    assert notes == [cite(3, 6), cite(0, 3)]
 
 
 def test_an_empty_message_says_nothing() -> None:

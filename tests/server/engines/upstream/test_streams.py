@@ -15,7 +15,7 @@ from pyresponses_ws._protocol.turn import Turn
 from pyresponses_ws.codec import parse_event
 from tests.server.drivers import Frame
 from tests.support.upstream_play import Played, PlayedHTTP, check_events, flatten, play
-from tests.support.upstream_streams import Said, Stream, make_stream
+from tests.support.upstream_streams import Said, Stream, cite, make_stream
 
 #: Streams of the promise, and those of it that every run of the tests plays.
 PROMISED, PLAIN = 10_000, 2_000
@@ -64,7 +64,20 @@ def check_stream(number: int) -> str:
         order: Any = list if stream.is_ordered else sorted
         shown = order(flatten(item) for item in played.output)
         assert shown == order(expected(stream.said)), number
+        check_citations(played.output, stream.said)
     return status
+
+
+def check_citations(output: list[Frame], said: tuple[Said, ...]) -> None:
+    """Assert that each citation points at the words that it was told of, and is there once."""
+    parts = [part for item in output for part in item.get("content") or []]
+    found = [
+        part["text"][note["start_index"] : note["end_index"]]
+        for part in parts
+        for note in part.get("annotations") or []
+    ]
+    texts = (part for each in said for part in each.texts)
+    assert not Counter(found) - Counter(text for kind, text in texts if cite(kind, text))
 
 
 @pytest.mark.parametrize("start", range(0, PLAIN, PIECE))
