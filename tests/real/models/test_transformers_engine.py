@@ -224,6 +224,20 @@ def test_text_of_any_kind_streams_as_it_is(engine: TransformersEngine, text: str
     assert all(piece == "\ufffd" or "\ufffd" not in piece for piece in pieces if piece not in text)
 
 
+def test_half_of_a_character_is_read(engine: TransformersEngine) -> None:
+    """The real tokenizer takes UTF-8 only."""
+    tool = {**TOOL, "description": "\udead"}
+    deltas = run(engine, "Say hello \ud83d", tools=[tool], max_output_tokens=4)
+    assert usage_of(deltas).output_tokens
+
+
+@pytest.mark.parametrize("seed", [-1, -(2**63), 2**63 - 1])
+def test_a_seed_may_be_any_number_that_torch_takes(engine: TransformersEngine, seed: int) -> None:
+    """Negative ones count too."""
+    said = [text_of(run(engine, HELLO, seed=each, **WILD)) for each in (seed, seed, seed ^ 6)]
+    assert said[0] == said[1] != said[2]
+
+
 def test_no_memory_fails_one_turn(
     engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

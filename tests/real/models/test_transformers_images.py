@@ -142,6 +142,7 @@ def test_bytes_that_are_no_image_are_refused(engine: TransformersEngine) -> None
     """Before anything was promised."""
     error = refuse(engine, look("Hi", "data:image/png;base64,AAAA"))
     assert (error.status, error.param) == (400, "input")
+    assert "The image in content[0] of the 'message' item, number 1 from the end" in str(error)
     assert "cannot be read" in str(error)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from json.decoder import JSONDecoder
 from typing import Any, NoReturn
 
+from pyresponses_ws.server.engines.transformers.surrogates import has_surrogate
 from pyresponses_ws.server.engines.transformers.tools import ToolNames
 
 
@@ -159,14 +160,9 @@ def _expect(text: str, place: int, wanted: str) -> str:
 
 
 def _check_name(name: object) -> str:
-    if not isinstance(name, str) or not name or not _is_sound(name):
+    if not isinstance(name, str) or not name or has_surrogate(name):
         raise ValueError("a call has no name")
     return name
-
-
-def _is_sound(text: str) -> bool:
-    """Say whether a text can be sent: half a surrogate pair, out of an escape, cannot."""
-    return text.isascii() or not re.search("[\ud800-\udfff]", text)
 
 
 def _as_object(value: Any, raw: str) -> str:
@@ -186,13 +182,13 @@ def _is_strict(text: str) -> bool:
         _STRICT.decode(text)
     except ValueError:
         return False
-    return _is_sound(text)
+    return not has_surrogate(text)
 
 
 def dump(value: object) -> str:
     """Write JSON that can be sent."""
     text = json.dumps(value, ensure_ascii=False)
-    return text if _is_sound(text) else json.dumps(value)
+    return json.dumps(value) if has_surrogate(text) else text
 
 
 _HARMONY_NAME = re.compile(r"\s*([^\s<]+)")

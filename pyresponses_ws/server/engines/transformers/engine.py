@@ -42,6 +42,7 @@ from pyresponses_ws.server.engines.transformers.markup import Markup
 from pyresponses_ws.server.engines.transformers.output import OutputReader, start_answer
 from pyresponses_ws.server.engines.transformers.prompt import Prompt, make_prompt
 from pyresponses_ws.server.engines.transformers.settings import GenerationSettings, read_settings
+from pyresponses_ws.server.engines.transformers.surrogates import replace_surrogates
 
 #: New tokens where neither the request, nor the model's generation settings, nor a known length of
 #: its context says how many; arbitrary, it ends a model that never would.
@@ -189,7 +190,7 @@ class TransformersEngine:
         model = self._model
         settings = read_settings(request.settings)
         prompt = make_prompt(request, accepts_images=model.accepts_images, markup=model.markup)
-        text = model.render(prompt, settings.template)
+        text = replace_surrogates(model.render(prompt, settings.template))
         self._check_length(model.count_least(text), is_least=True)
         if cancel.is_set():
             return None

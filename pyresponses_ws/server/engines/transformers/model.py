@@ -270,10 +270,12 @@ def _open(image: Image) -> Any:
         is_fit = picture.width * picture.height <= _MOST_PIXELS
         decoded = picture.convert("RGB") if is_fit else None
     except Exception as exc:  # The decoders of all formats raise what they like.
-        raise _unreadable("An image of the input cannot be read", exc) from exc
+        raise _unreadable(f"The image in {image.place}, cannot be read", exc) from exc
     if decoded is None:
         size = f"{picture.width} x {picture.height} pixels, over the {_MOST_PIXELS} that are taken"
-        raise bad_request(f"An image of the input has {size}; make it smaller.", param="input")
+        raise bad_request(
+            f"The image in {image.place}, has {size}: make it smaller.", param="input"
+        )
     return decoded
 
 

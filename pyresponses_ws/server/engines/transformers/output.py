@@ -15,6 +15,7 @@ from typing import Literal
 from pyresponses_ws.server.engines.base import CallDelta, Delta, ReasoningDelta, TextDelta
 from pyresponses_ws.server.engines.transformers.calls import SPACE, ParsedCall
 from pyresponses_ws.server.engines.transformers.markup import Markup, sees_bare_call
+from pyresponses_ws.server.engines.transformers.surrogates import replace_surrogates
 from pyresponses_ws.server.engines.transformers.tools import ToolName, ToolNames
 
 #: Characters of arguments in one delta: some four tokens, as if they had been streamed.
@@ -243,5 +244,5 @@ def _read_input(arguments: str) -> str:
     values = json.loads(arguments)
     only = next(iter(values.values())) if len(values) == 1 else None
     text = values.get("input", only)
-    # Half a surrogate pair, out of an escape, can be sent on no wire.
-    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else arguments
+    # One may come out of an escape, and can be sent on no wire.
+    return replace_surrogates(text) if isinstance(text, str) else arguments

@@ -22,6 +22,7 @@ from pyresponses_ws.server.engines.transformers.content import (
     text_of,
 )
 from pyresponses_ws.server.engines.transformers.markup import CallMarkup, Markup
+from pyresponses_ws.server.engines.transformers.places import describe_item
 from pyresponses_ws.server.engines.transformers.tools import Offer, ToolNames, make_offer, show_name
 
 Item = dict[str, Any]
@@ -113,19 +114,22 @@ class _Conversation:
         self._reasoning: list[str] = []
         # Names of the tools by the ids of their calls.
         self._names: dict[str, str] = {}
+        # Words for the item that is being read.
+        self._place = ""
 
     def read(self, request: EngineRequest) -> list[Message]:
         """Return the messages of a request. Raises BadRequestError."""
-        for item in _without_replaced(request):
+        for from_end, item in _without_replaced(request):
+            self._place = describe_item(item, from_end)
             self._add(item)
         system = "\n\n".join(text for text in (request.instructions, *self._system) if text)
-        head = [self._make("system", system)] if system else []
+        head = [self._write("system", system)] if system else []
         messages = [*head, *self._messages]
         if not messages and request.generate:
             message = "The input is empty: there is nothing that a model could answer."
             raise bad_request(message, code="missing_required_parameter", param="input")
         # A warm-up may come before there is anything to say, and no template reads no messages.
-        return messages or [self._make("user", "")]
+        return messages or [self._write("user", "")]
 
     def _add(self, item: Item) -> None:
         kind = item.get("type") or "message"
@@ -139,17 +143,17 @@ class _Conversation:
         elif kind in ("function_call_output", "custom_tool_call_output"):
             self._add_output(item)
         elif kind not in _SILENT:
-            raise _unreadable(str(kind))
+            raise _unreadable(self._place)
 
     def _add_message(self, item: Item) -> None:
-        role, content = str(item.get("role")), item.get("content")
+        role = str(item.get("role"))
         if role in _SYSTEM_ROLES:
-            self._system.append(self._read_system(content))
+            self._system.append(self._read_system(item))
         elif role == "assistant":
-            self._append({**self._make(role, content), **self._take_reasoning()})
+            self._append({**self._make(role, item), **self._take_reasoning()})
         else:
             self._reasoning.clear()
-            self._append(self._make(role, content))
+            self._append(self._make(role, item))
 
     def _add_call(self, item: Item) -> None:
         """Add a call to the message before it, if that is the assistant's and takes it."""
@@ -163,7 +167,7 @@ class _Conversation:
         last = self._messages[-1] if self._messages else {}
         has_room = "tool_calls" not in last or not self._markup.is_single
         if last.get("role") != "assistant" or self._reasoning or not has_room:
-            last = {**self._make("assistant", ""), **self._take_reasoning()}
+            last = {**self._write("assistant", ""), **self._take_reasoning()}
             self._messages.append(last)
         last.setdefault("tool_calls", []).append(call)
 
@@ -171,7 +175,7 @@ class _Conversation:
         self._reasoning.clear()
         call_id = str(item.get("call_id"))
         name = {"name": self._names[call_id]} if call_id in self._names else {}
-        output = self._make("tool", item.get("output"))
+        output = self._make("tool", item, "output")
         self._messages.append({**output, "tool_call_id": self._show_id(call_id), **name})
 
     def _append(self, message: Message) -> None:
@@ -183,14 +187,24 @@ class _Conversation:
         else:
             self._messages.append(message)
 
-    def _make(self, role: str, content: object) -> Message:
-        return {"role": role, "content": self._reader.read(content)}
+    def _make(self, role: str, item: Item, key: str = "content") -> Message:
+        return {"role": role, "content": self._read(item, key)}
 
-    def _read_system(self, content: object) -> str:
+    def _write(self, role: str, text: str) -> Message:
+        """Make a message of our own."""
+        return {"role": role, "content": self._reader.read(text)}
+
+    def _read(self, item: Item, key: str = "content") -> Any:
+        return self._reader.read(item.get(key), path=key, item=self._place)
+
+    def _read_system(self, item: Item) -> str:
         """Return the text of a message that is joined to others, and so must be nothing else."""
-        parts = self._reader.read(content)
+        parts = self._read(item)
         if any(part["type"] == "image" for part in parts if isinstance(part, dict)):
-            message = "A system or developer message can hold text only, and one holds an image."
+            message = (
+                f"A system or developer message can hold text only, and {self._place}, holds an "
+                "image."
+            )
             raise bad_request(message, code="invalid_value", param="input")
         return text_of(parts)
 
@@ -203,21 +217,22 @@ class _Conversation:
         """Return the id of a call as the template takes it; its output gets the same."""
         if not self._markup.has_short_ids:
             return call_id
-        return hashlib.sha256(call_id.encode()).hexdigest()[:_SHORT_ID]
+        # As JSON allows any, so do we, half of a surrogate pair too.
+        return hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:_SHORT_ID]
 
 
-def _without_replaced(request: EngineRequest) -> Iterator[Item]:
+def _without_replaced(request: EngineRequest) -> Iterator[tuple[int, Item]]:
     """Yield the items but for the system message that the instructions take the place of.
 
-    That is the first one, if nobody has spoken before it.
+    That is the first one, if nobody has spoken before it. Each has its number from the end.
     """
     is_open = bool(request.instructions)
-    for item in request.items:
+    for index, item in enumerate(request.items):
         if is_open and item.get("role") == "system":
             is_open = False
             continue
         is_open = is_open and item.get("role") == "developer"
-        yield item
+        yield len(request.items) - index, item
 
 
 def _read_arguments(item: Item) -> Any:
@@ -238,9 +253,9 @@ def _join(first: Message, second: Message) -> Any:
     return one + other if isinstance(one, list) else "\n\n".join(filter(None, (one, other)))
 
 
-def _unreadable(kind: str) -> APIError:
+def _unreadable(place: str) -> APIError:
     message = (
-        f"Invalid value: '{kind[:64]}'. A local model reads items of the types 'message', "
+        f"Invalid type of {place}. A local model reads items of the types 'message', "
         "'reasoning', 'function_call', 'custom_tool_call' and the outputs of the latter two; "
         "leave this one out."
     )

@@ -30,6 +30,7 @@ from pyresponses_ws.server.core.rules import (
     TEXT_OR_OBJECT,
     check,
 )
+from pyresponses_ws.server.engines.transformers.surrogates import has_surrogate
 
 #: Seeds that torch takes.
 _LEAST_SEED, _GREATEST_SEED = -(2**63), 2**63 - 1
@@ -256,6 +257,9 @@ def _stops(path: str, value: Any) -> list[str]:
         message = (
             f"Invalid '{path}': at most {_STOP_STRINGS} strings of 1 to {_STOP_LENGTH} characters."
         )
+        raise bad_request(message, code="invalid_value", param=path)
+    if any(has_surrogate(text) for text in texts):
+        message = f"Invalid '{path}': one holds half of a surrogate pair, which is no character."
         raise bad_request(message, code="invalid_value", param=path)
     return list(texts)
 

@@ -13,6 +13,8 @@ from typing import Any
 from pyresponses_ws.errors import APIError
 from pyresponses_ws.server.core.errors import bad_request
 from pyresponses_ws.server.engines.base import EngineRequest
+from pyresponses_ws.server.engines.transformers.places import describe_item
+from pyresponses_ws.server.engines.transformers.surrogates import has_surrogate
 
 Tool = dict[str, Any]
 
@@ -50,6 +52,26 @@ class Offer:
 
 
 @dataclass(frozen=True)
+class _Place:
+    """Where a tool stands: a path into the create, or into an item of its input in these words."""
+
+    path: str
+    item: str = ""
+
+    @property
+    def param(self) -> str:
+        """What an error names as its parameter."""
+        return "input" if self.item else self.path
+
+    def below(self, path: str) -> _Place:
+        """Return a place inside of this one."""
+        return _Place(self.path + path, self.item)
+
+    def __str__(self) -> str:
+        return f"'{self.path}' of {self.item}" if self.item else f"'{self.path}'"
+
+
+@dataclass(frozen=True)
 class _Entry:
     """One tool: as the create has it, as the model sees it, and the way back."""
 
@@ -70,10 +92,12 @@ def make_offer(request: EngineRequest) -> Offer:
     Of two tools with the same name the later one counts. Raises BadRequestError for tools that a
     local model has not, and for a choice of what is not on offer.
     """
-    sources = [("tools", request.tools)]
-    brought = (item for item in request.items if item.get("type") in _BRINGERS)
-    sources += [("input", _objects(item.get("tools"))) for item in brought]
-    entries = [entry for path, tools in sources for entry in _read_tools(path, tools)]
+    sources = [(_Place("tools"), request.tools)]
+    for index, item in enumerate(request.items):
+        if item.get("type") in _BRINGERS:
+            place = _Place("tools", describe_item(item, len(request.items) - index))
+            sources.append((place, _objects(item.get("tools"))))
+    entries = [entry for place, tools in sources for entry in _read_tools(place, tools)]
     offered = list({entry.key: entry for entry in entries}.values())
     return _choose(offered, request.tool_choice)
 
@@ -83,28 +107,36 @@ def show_name(name: str, namespace: object) -> str:
     return f"{namespace}.{name}" if isinstance(namespace, str) and namespace else name
 
 
-def _read_tools(path: str, tools: Iterable[Tool], namespace: str | None = None) -> Iterator[_Entry]:
+def _read_tools(
+    place: _Place, tools: Iterable[Tool], namespace: str | None = None
+) -> Iterator[_Entry]:
     for index, tool in enumerate(tools):
-        kind, place = tool.get("type"), f"{path}[{index}]"
+        kind, here = tool.get("type"), place.below(f"[{index}]")
         if kind == "namespace":
-            inner = _objects(tool.get("tools"))
-            yield from _read_tools(f"{place}.tools", inner, str(tool.get("name")))
+            name = _read_name(here, tool)
+            yield from _read_tools(here.below(".tools"), _objects(tool.get("tools")), name)
         elif kind in ("function", "custom"):
-            yield _read_tool(place, tool, namespace)
+            yield _read_tool(here, tool, namespace)
         else:
-            raise _unsupported(place, kind)
+            raise _unsupported(here.below(".type"), kind)
 
 
-def _read_tool(path: str, tool: Tool, namespace: str | None) -> _Entry:
-    """Read a function, flat or nested, or a custom tool."""
-    nested = tool.get("function")
-    facts = nested if isinstance(nested, dict) else tool
-    name = facts.get("name")
+def _read_name(place: _Place, tool: Tool) -> str:
+    """Return the name of a tool or a namespace, which must be one that a model can write."""
+    name, here = tool.get("name"), place.below(".name")
     if not isinstance(name, str) or not name:
-        message = f"Missing required parameter: '{path}.name'."
-        raise bad_request(message, code="missing_required_parameter", param=f"{path}.name")
+        message = f"Missing required parameter: {here}."
+        raise bad_request(message, code="missing_required_parameter", param=here.param)
+    if has_surrogate(name):
+        message = f"Invalid {here}: it holds half of a surrogate pair, which is no character."
+        raise bad_request(message, code="invalid_value", param=here.param)
+    return name
+
+
+def _read_tool(place: _Place, tool: Tool, namespace: str | None) -> _Entry:
+    name = _read_name(place, tool)
     is_custom = tool["type"] == "custom"
-    shown = _show(facts, show_name(name, namespace), is_custom=is_custom)
+    shown = _show(tool, show_name(name, namespace), is_custom=is_custom)
     properties = shown["function"]["parameters"].get("properties")
     known = properties if isinstance(properties, dict) else {}
     return _Entry(tool, shown, ToolName(name, namespace, is_custom, known))
@@ -179,12 +211,12 @@ def _find(offered: Sequence[_Entry], wanted: Tool) -> list[_Entry]:
     return found
 
 
-def _unsupported(path: str, kind: object) -> APIError:
+def _unsupported(place: _Place, kind: object) -> APIError:
     message = (
-        f"Invalid value for '{path}.type': {_quote(kind)}. A local model has only 'function' and "
+        f"Invalid value for {place}: {_quote(kind)}. A local model has only 'function' and "
         "'custom' tools, alone or in a 'namespace'; leave this one out."
     )
-    return bad_request(message, code="invalid_value", param=f"{path}.type")
+    return bad_request(message, code="invalid_value", param=place.param)
 
 
 def _quote(value: object) -> str:

@@ -11,6 +11,7 @@ from pyresponses_ws.errors import BadRequestError
 from pyresponses_ws.server.engines.transformers.content import ContentReader, Image, text_of
 
 PIXEL = b"\x89PNG not really"
+IMAGE = {"type": "input_image", "image_url": "?"}
 URL = f"data:image/png;base64,{b64encode(PIXEL).decode()}"
 
 
@@ -67,7 +68,7 @@ def test_images_are_collected_in_order() -> None:
 
 def test_an_image_for_a_model_without_eyes_is_refused() -> None:
     """Before anybody looks whether it is one."""
-    error = refuse({"type": "input_image", "image_url": "?"}, accepts_images=False)
+    error = refuse(IMAGE, accepts_images=False)
     assert error.code == "image_not_supported"
     assert "reads text only" in str(error)
 
@@ -100,6 +101,23 @@ def test_other_parts_are_refused_by_name(kind: str, accepts_images: bool) -> Non
     """An answer that ignores half of the question would be worse."""
     error = refuse({"type": kind}, accepts_images=accepts_images)
     assert f"'{kind}'" in str(error)
+
+
+@pytest.mark.parametrize("accepts_images", [True, False])
+@pytest.mark.parametrize("part", [IMAGE, {"type": "input_file"}])
+def test_a_part_is_found_by_its_place(part: dict[str, str], accepts_images: bool) -> None:
+    """Which its reader is told, and only counts the parts."""
+    content = [{"type": "input_text", "text": "See:"}, part]
+    reader = ContentReader(accepts_images=accepts_images)
+    with pytest.raises(BadRequestError, match=r"output\[1\] of that item"):
+        reader.read(content, path="output", item="that item")
+
+
+def test_an_image_knows_its_place() -> None:
+    """For whoever finds out later that it is none."""
+    reader = ContentReader(accepts_images=True)
+    reader.read([{"type": "input_image", "image_url": URL}], item="that item")
+    assert reader.images[0].place == "content[0] of that item"
 
 
 def test_an_image_shows_its_size_alone() -> None:

@@ -15,6 +15,7 @@ from pyresponses_ws.server.engines.base import (
     CancelToken,
     CutDelta,
     Delta,
+    EngineRequest,
     ReasoningDelta,
     StartDelta,
     TextDelta,
@@ -22,6 +23,7 @@ from pyresponses_ws.server.engines.base import (
 )
 from pyresponses_ws.server.engines.transformers.engine import TransformersEngine
 from pyresponses_ws.server.engines.transformers.markup import Markup
+from tests.server.drivers import user
 from tests.server.engines.transformers.local_models import (
     END,
     HERMES,
@@ -230,6 +232,31 @@ def test_variables_reach_the_template() -> None:
 def test_what_cannot_be_done_is_refused(settings: dict[str, object], param: str) -> None:
     """Before anything was promised."""
     assert refuse(ScriptedModel(), **settings).param == param
+
+
+def test_half_of_a_character_is_replaced() -> None:
+    """JSON can name one, and no tokenizer reads it, whichever field of a create it comes from."""
+    model = ScriptedModel()
+    items = [user("a\ud83db \N{GRINNING FACE}"), {"role": "developer", "content": "\udfff"}]
+    variables = {"chat_template_kwargs": {"mood": "\ud800"}}
+    request = EngineRequest(model="m", items=items, instructions="\udead", settings=variables)
+    list(make_engine(model).run(request, CancelToken()))
+    told = model.begun.get()
+    assert "a\ufffdb \N{GRINNING FACE}" in told
+    assert (told.count("\ufffd"), told.encode("utf-8", "ignore").decode()) == (4, told)
+
+
+def test_a_call_of_no_tool_is_text() -> None:
+    """Nothing was offered, so nobody would know what to do with it."""
+    assert text_of(answer(ScriptedModel([CALL, END]), tools=[TOOL], tool_choice="none")) == CALL
+
+
+def test_a_call_of_another_tool_is_a_call() -> None:
+    """Whoever offers some tools decides what becomes of one that is not allowed."""
+    time = {"type": "function", "name": "time"}
+    allowed = {"type": "allowed_tools", "mode": "auto", "tools": [time]}
+    deltas = answer(ScriptedModel([CALL, END]), tools=[TOOL, time], tool_choice=allowed)
+    assert CallDelta(name="get_weather") in deltas
 
 
 def test_a_call_cannot_be_demanded_of_unknown_markup() -> None:

@@ -187,7 +187,7 @@ def test_names_lead_back_to_the_tools() -> None:
     ("arguments", "text"),
     [
         ('{"input": "a\\nb"}', "a\nb"),
-        ('{"input": "\\ud83d"}', "?"),
+        ('{"input": "\\ud83d"}', "\N{REPLACEMENT CHARACTER}"),
         ('{"patch": "x"}', "x"),
         ('{"input": 5}', '{"input": 5}'),
         ('{"a": 1, "b": 2}', '{"a": 1, "b": 2}'),

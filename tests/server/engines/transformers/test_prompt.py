@@ -14,6 +14,7 @@ from pyresponses_ws.server.engines.transformers.markup import Markup, find_marku
 from pyresponses_ws.server.engines.transformers.prompt import Prompt, make_prompt
 
 HERMES = find_markup(template="<tool_call>", tokens=())
+SHORT = Markup(has_short_ids=True)
 WEATHER = {"type": "function", "name": "weather"}
 TIME = {"type": "function", "name": "time"}
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
@@ -197,6 +198,24 @@ def test_any_other_item_is_refused_by_name(kind: str) -> None:
     assert f"'{kind}'" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("item", "place"),
+    [
+        ({"type": "shell_call", "id": "sh_1", "call_id": "c9"}, "the 'shell_call' item 'c9'"),
+        (output([IMAGE]), "output[0] of the 'function_call_output' item 'c1'"),
+        ({**say("user", [IMAGE]), "id": "msg_1"}, "content[0] of the 'message' item 'msg_1'"),
+        (say("user", [IMAGE]), "content[0] of the 'message' item"),
+        ({"type": "x" * 100, "id": "y" * 100}, f"the '{'x' * 64}' item '{'y' * 64}'"),
+    ],
+)
+def test_an_item_is_found_by_its_name_or_its_place(item: Item, place: str) -> None:
+    """Counted from the end: what history is in front of the input is not the client's to count."""
+    error = refuse(say("developer", "old"), say("system", "old"), item, say("user", "hi"))
+    assert f"{place}, number 2 from the end of the input" in str(error)
+    replaced = refuse(say("developer", [IMAGE]), say("system", "old"), instructions="new")
+    assert "number 2 from the end" in str(replaced)
+
+
 def test_an_empty_input_is_refused() -> None:
     """No template renders an empty conversation into anything of use."""
     assert refuse().code == "missing_required_parameter"
@@ -231,7 +250,7 @@ def test_an_image_for_a_text_model_is_refused() -> None:
 def test_a_system_message_holds_no_image() -> None:
     """It is joined to others, as text."""
     error = refuse(say("system", [IMAGE]), say("user", "hi"), accepts_images=True)
-    assert "text only" in str(error)
+    assert "text only, and the 'message' item, number 2 from the end" in str(error)
 
 
 def test_system_texts_of_a_model_with_eyes_are_joined_too() -> None:
@@ -275,11 +294,17 @@ def test_templates_that_take_one_call_a_message_get_one() -> None:
 
 def test_templates_that_want_short_ids_get_them() -> None:
     """Mistral's takes nine letters and digits; a call and its output share them."""
-    found = messages(call(), output("x"), markup=Markup(has_short_ids=True))
+    found = messages(call(), output("x"), markup=SHORT)
     short = found[0]["tool_calls"][0]["id"]
     assert len(short) == 9
     assert short.isalnum()
     assert found[1]["tool_call_id"] == short
+
+
+def test_a_short_id_is_made_of_any() -> None:
+    """Even of half a surrogate pair, which has no UTF-8."""
+    found = messages(call(call_id="\ud800"), output("x", "\ud800"), markup=SHORT)
+    assert found[0]["tool_calls"][0]["id"] == found[1]["tool_call_id"]
 
 
 def test_tools_come_with_the_way_back() -> None:

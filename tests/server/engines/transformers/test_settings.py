@@ -175,6 +175,12 @@ def test_stop_strings_are_a_list() -> None:
     assert options(generation_config={"stop_strings": ["a", "b"]}) == {"stop_strings": ["a", "b"]}
 
 
+def test_a_text_to_stop_at_is_one_that_a_model_can_write() -> None:
+    """No tokenizer has half of a surrogate pair."""
+    error = refuse(generation_config={"stop_strings": ["fine", "a\ud800"]})
+    assert (error.param, error.code) == ("generation_config.stop_strings", "invalid_value")
+
+
 @pytest.mark.parametrize("seed", [0, 7, -5, 2**63 - 1])
 def test_a_seed_is_any_number_that_torch_takes(seed: int) -> None:
     """It seeds nothing here."""

@@ -23,10 +23,10 @@ def offer(*tools: dict[str, Any], choice: Any = "auto", items: Any = ()) -> Offe
     return make_offer(request)
 
 
-def refuse(*tools: dict[str, Any], choice: Any = "auto") -> BadRequestError:
+def refuse(*tools: dict[str, Any], choice: Any = "auto", items: Any = ()) -> BadRequestError:
     """Return the error of a request with these tools."""
     with pytest.raises(BadRequestError) as caught:
-        offer(*tools, choice=choice)
+        offer(*tools, choice=choice, items=items)
     assert caught.value.status == 400
     return caught.value
 
@@ -38,15 +38,6 @@ def test_a_flat_function_is_nested() -> None:
     assert found.tools == [{"type": "function", "function": function}]
     assert found.names == {"weather": ToolName("weather", properties=SCHEMA["properties"])}
     assert not found.is_required
-
-
-def test_a_nested_function_stays_as_it_is() -> None:
-    """Clients of chat completions send them."""
-    nested = {
-        "type": "function",
-        "function": {"name": "f", "description": "", "parameters": SCHEMA},
-    }
-    assert offer(nested).tools == [nested]
 
 
 def test_a_function_without_parameters_takes_none() -> None:
@@ -102,9 +93,30 @@ def test_a_tool_of_the_service_is_refused_by_name(kind: str) -> None:
 
 
 def test_a_tool_needs_a_name() -> None:
-    """Also inside of a namespace, and nested."""
-    inner = {"type": "namespace", "name": "n", "tools": [{"type": "function", "function": {}}]}
+    """Also inside of a namespace."""
+    inner = {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": ""}]}
     assert refuse(inner).param == "tools[0].tools[0].name"
+
+
+def test_a_name_is_one_that_a_model_can_write() -> None:
+    """No tokenizer has half of a surrogate pair; the space of a tool is part of its name."""
+    for tool in ({**PATCH, "name": "p\ud800"}, {**SPACE, "name": "\udfff"}):
+        error = refuse(TIME, tool)
+        assert error.code == "invalid_value"
+        assert str(error.param).startswith("tools[1]")
+
+
+def test_a_tool_that_an_item_brings_is_found_by_its_item() -> None:
+    """An index into the context would be none into what the client sent last."""
+    items = [
+        {"type": "message", "role": "user", "content": "hi"},
+        {"type": "additional_tools", "tools": [TIME, {"type": "mcp"}]},
+        {"type": "message", "role": "user", "content": "hi"},
+    ]
+    error = refuse(items=items)
+    assert error.param == "input"
+    place = "'tools[1].type' of the 'additional_tools' item, number 2 from the end of the input"
+    assert place in str(error)
 
 
 def test_no_choice_offers_nothing() -> None:
