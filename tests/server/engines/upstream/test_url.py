@@ -29,20 +29,26 @@ def test_the_base_is_what_a_client_would_take(url: str, base: str) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("host.test/v1", "must start with"),
-        ("ws://host.test/v1", "http:// or https://"),
+        ("host.test/v1", "must start with http:// or https://$"),
+        ("hunter2:8000/v1", "must start with http:// or https://$"),
+        ("ws://host.test/v1", "must start with http:// or https://, not ws://"),
+        ("wss://host.test/v1", "must start with http:// or https://, not wss://"),
         ("http://", "has no host"),
         ("http://host.test:99999", "host and port"),
-        ("http://me:hunter2@host.test/v1", "user name or password"),
+        ("http://me:hunter2@host.test/v1", "PYRESPONSES_WS_UPSTREAM_API_KEY"),
+        ("http://hunter2@host.test/v1", "user name or password"),
+        ("http://@host.test/v1", "user name or password"),
         ("http://host.test/v1?key=hunter2", "no query"),
         ("http://host.test/v1#hunter2", "no fragment"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_without_repeating_a_secret(url: str, words: str) -> None:
-    """The error names the problem."""
+    """The error names the problem, and options of this server alone."""
     with pytest.raises(ConfigError, match=words) as caught:
         read_url(url, has_key=False)
-    assert "hunter2" not in repr(caught.value)
+    told = repr(caught.value)
+    assert "--engine upstream:URL" in told
+    assert not any(word in told for word in ("hunter2", "api_key=", "or ws://", "base_url"))
 
 
 def test_a_key_does_not_travel_in_clear_to_another_machine() -> None:
