@@ -231,10 +231,11 @@ def test_half_of_a_character_is_read(engine: TransformersEngine) -> None:
     assert usage_of(deltas).output_tokens
 
 
-@pytest.mark.parametrize("seed", [-1, -(2**63), 2**63 - 1])
+@pytest.mark.parametrize("seed", [-1, -(2**63)])
 def test_a_seed_may_be_any_number_that_torch_takes(engine: TransformersEngine, seed: int) -> None:
     """Negative ones count too."""
-    said = [text_of(run(engine, HELLO, seed=each, **WILD)) for each in (seed, seed, seed ^ 6)]
+    short = {"temperature": 1.5, "generation_config": {"min_new_tokens": 20, "max_new_tokens": 20}}
+    said = [text_of(run(engine, HELLO, seed=each, **short)) for each in (seed, seed, -seed - 1)]
     assert said[0] == said[1] != said[2]
 
 
