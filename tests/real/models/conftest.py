@@ -18,8 +18,8 @@ from pyresponses_ws.testing import LocalServer
 from tests.real.models.conversations import FOLDER, MODEL
 from tests.real.models.passes import Passes
 
-# For a model of this size a second thread only waits for the first; on a busy machine the two of them
-# take turns, and one token takes as long as a hundred. Read when torch is imported.
+# For a model of this size a second thread only waits for the first; on a busy machine the two take
+# turns, and one token takes as long as a hundred. Read when torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 #: Seconds for the server of transformers to load and listen, and for it to end after SIGTERM; it
