@@ -6,7 +6,9 @@ The upstream is sent the whole context with every turn, so it needs to remember 
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
+import math
 import time
 from collections.abc import Generator, Sequence
 from functools import partial
@@ -65,6 +67,8 @@ _logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 10.0
 #: Seconds in which the upstream may take no byte of a request.
 SEND_TIMEOUT = 30.0
+#: Seconds for what an upstream says to a request that it refuses, behind its status.
+REFUSAL_TIMEOUT = 5.0
 #: Seconds for the whole list of models: somebody waits for it, and it is only a list.
 MODELS_TIMEOUT = 5.0
 #: Seconds after which a turn counts as taken though the upstream has not answered. It may load a
@@ -169,7 +173,7 @@ class UpstreamEngine:
         if answer.error is not None:
             raise self._explain(answer, answer.error, call)
 
-    def _send(self, call: HTTPCall, check: Check) -> None:
+    def _send(self, call: HTTPCall, check: _Check) -> None:
         """Send the request and wait for the head. Raises APIError for a refusal."""
         try:
             call.send(on_sent=_nothing)
@@ -184,14 +188,15 @@ class UpstreamEngine:
         except ConfigError as exc:
             raise upstream_failed(f"The upstream cannot be reached: {exc}", status=500) from None
         if not 200 <= call.status < 300:
-            raise self._read_refusal(call)
+            raise self._read_refusal(call, check)
 
-    def _read_refusal(self, call: HTTPCall) -> APIError:
-        try:
-            body = _read_body(call, limit=BODY_LIMIT)
-        except ConnectionLostError:
-            body = b""
-        frame = error_frame(call.status, call.headers, body, self._endpoint(ROUTE))
+    def _read_refusal(self, call: HTTPCall, check: _Check) -> APIError:
+        # What has come by then says enough: the status does.
+        check.end_within(REFUSAL_TIMEOUT)
+        body = bytearray()
+        with contextlib.suppress(ConnectionLostError, TimeoutError):
+            _read_body(call, check, body, limit=BODY_LIMIT)
+        frame = error_frame(call.status, call.headers, bytes(body), self._endpoint(ROUTE))
         refusal = Refusal(
             status=call.status,
             headers=frame["headers"],
@@ -270,13 +275,16 @@ class UpstreamEngine:
         return Endpoint(url=url, headers=self._headers, ssl_context=self._ssl_context, proxy=proxy)
 
     def _list_models(self) -> tuple[str, ...]:
-        check = _Deadline(MODELS_TIMEOUT)
+        check = _Check(CancelToken())
+        check.end_within(MODELS_TIMEOUT)
+        body = bytearray()
         call = self._start("GET", "/models", check, timeout=MODELS_TIMEOUT)
         try:
             call.send(on_sent=_nothing)
             if not 200 <= call.status < 300:
                 raise upstream_failed(f"HTTP {call.status}")
-            listed = codec.loads(_read_body(call, limit=MAX_EVENT_BYTES))
+            _read_body(call, check, body, limit=MAX_EVENT_BYTES)
+            listed = codec.loads(bytes(body))
         except BaseException:
             call.abort()
             raise
@@ -290,23 +298,19 @@ class _CancelledError(Exception):
 
 
 class _Check:
-    """Ends the waits of a call once its turn is cancelled."""
+    """Ends the waits of a call once its turn is cancelled, or its time is up."""
 
     def __init__(self, cancel: CancelToken) -> None:
         self._cancel = cancel
+        self._ends_at = math.inf
+
+    def end_within(self, seconds: float) -> None:
+        """Raise TimeoutError from then on."""
+        self._ends_at = time.monotonic() + seconds
 
     def __call__(self) -> None:
         if self._cancel.is_set():
             raise _CancelledError
-
-
-class _Deadline:
-    """Ends the waits of a call when its time is up."""
-
-    def __init__(self, seconds: float) -> None:
-        self._ends_at = time.monotonic() + seconds
-
-    def __call__(self) -> None:
         if time.monotonic() >= self._ends_at:
             raise TimeoutError
 
@@ -325,14 +329,13 @@ def _feed(answer: Answer, call: HTTPCall, check: Check) -> Generator[None, None,
         yield
 
 
-def _read_body(call: HTTPCall, *, limit: int) -> bytes:
-    """Read a body to its end, or so much of it as can matter."""
-    body = bytearray()
+def _read_body(call: HTTPCall, check: Check, body: bytearray, *, limit: int) -> None:
+    """Read into ``body`` to the end, or so much as can matter. Raises what the check raises."""
     while len(body) <= limit and (data := call.read()):
         body += data
+        check()
     if len(body) > limit:
         call.abort()
-    return bytes(body)
 
 
 def _host_of(url: str) -> str | None:

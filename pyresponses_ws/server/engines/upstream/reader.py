@@ -19,8 +19,9 @@ class AnswerReader:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._parser = SSEParser(max_event_bytes=MAX_EVENT_BYTES)
-        # The body so far, while it may be in one piece; None once it is a stream.
-        self._whole: bytearray | None = bytearray()
+        # The body so far, unless it is a stream; whether it is one, None while it is blank.
+        self._whole = bytearray()
+        self._is_stream: bool | None = None
         self._size = 0
 
     def receive(self, data: bytes) -> None:
@@ -30,14 +31,18 @@ class AnswerReader:
             self._answer.fail(upstream_failed("The upstream's answer does not come to an end."))
         elif not data:
             self._receive_end()
-        elif self._whole is not None:
-            self._whole += data
-            start = self._whole.lstrip()[:1]
-            if start and start not in b"{[":
-                stream, self._whole = bytes(self._whole), None
-                self._parse(stream)
-        else:
+        elif self._is_stream:
             self._parse(data)
+        else:
+            self._receive_unknown(data)
+
+    def _receive_unknown(self, data: bytes) -> None:
+        self._whole += data
+        if self._is_stream is None and (start := data.lstrip()[:1]):
+            self._is_stream = start not in b"{["
+            if self._is_stream:
+                self._parse(bytes(self._whole))
+                self._whole.clear()
 
     def _receive_end(self) -> None:
         if self._whole:

@@ -347,3 +347,14 @@ def test_the_list_of_models_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> N
     http = PlayedHTTP([b'{"data": [{"id": "a"}]}'])
     assert UpstreamEngine(URL, http=http).models() == ()
     assert http.calls[0].is_aborted
+
+
+def test_a_refusal_that_does_not_come_to_its_end_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the words that have come: the status says enough."""
+    monkeypatch.setattr(engine, "REFUSAL_TIMEOUT", 0.0)
+    words = b'{"error": {"message": "no such model", "code": "model_not_found"}}'
+    http = PlayedHTTP([words, b" " * 1_000], status=404)
+    played = play(http)
+    assert played.error is not None
+    assert (played.error.status, played.error.code) == (404, "model_not_found")
+    assert played.events == []

@@ -68,3 +68,15 @@ def test_events_and_answers_have_a_size(monkeypatch: pytest.MonkeyPatch) -> None
     assert "100 bytes" in str(read(b"data: " + b"x" * 200, ends=False).error)
     monkeypatch.setattr(reader_module, "MAX_ANSWER_BYTES", 300)
     assert "come to an end" in str(read(*[PIECE] * 6, ends=False).error)
+
+
+@pytest.mark.parametrize("end", [b'data: {"type": "x"}\n\n', b'{"output": []}'])
+def test_blanks_ahead_of_an_answer_say_nothing_of_its_kind(end: bytes) -> None:
+    """However many pieces they come in; each is looked at once."""
+    answer = Answer()
+    reader = AnswerReader(answer)
+    for _ in range(1_000):
+        reader.receive(b"\n" * 10)
+    assert reader._is_stream is None
+    reader.receive(end)
+    assert reader._is_stream is end.startswith(b"data")
