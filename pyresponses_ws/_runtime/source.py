@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -107,10 +106,18 @@ class LinkSource(ABC):
         self._buried.put(exchange)
 
     def leave_buried(self) -> None:
-        """Let go of the exchanges of turns that were dropped."""
+        """Let go of the exchanges of turns that were dropped; interrupted, it is done again."""
         while not self._buried.empty():
-            with contextlib.suppress(Empty):
-                self._buried.get_nowait().leave()
+            exchange: Exchange | None = None
+            try:
+                exchange = self._buried.get_nowait()
+                exchange.leave()
+            except Empty:
+                return
+            except BaseException:
+                if exchange is not None:
+                    self.bury(exchange)
+                raise
 
     @abstractmethod
     def leave(self, claim: Claim) -> None:

@@ -204,3 +204,25 @@ def test_a_whole_answer_may_be_read_after_close() -> None:
         made.transport.settle()
         made.client.close(timeout=0)
         assert stream.get_final_response().output_text == "a"
+
+
+def test_an_interrupt_in_letting_go_lets_go_again() -> None:
+    """A turn that was dropped counts as running until its exchange has been left."""
+
+    class Interrupted:
+        left = 0
+
+        def leave(self) -> None:
+            self.left += 1
+            if self.left == 1:
+                raise KeyboardInterrupt
+
+    exchange = Interrupted()
+    with rig() as made:
+        pool = made.client._pool
+        pool.bury(exchange)  # type: ignore[arg-type]  # all that it needs
+        with pytest.raises(KeyboardInterrupt):
+            pool.leave_buried()
+        pool.leave_buried()
+        pool.leave_buried()
+    assert exchange.left == 2
