@@ -142,8 +142,8 @@ class EngineRoom:
         self._started = 0
         # Threads that may still run, by pump; the loop writes until it is closed.
         self._threads: dict[Pump, threading.Thread] = {}
-        # Who waits for the list of models.
-        self._questions: set[asyncio.Future[Sequence[str]]] = set()
+        # The list of models while it is asked for; the loop writes.
+        self._question: asyncio.Future[Sequence[str]] | None = None
         # Turns that wait for a place, and whether stop was called.
         self._waiting = 0
         self._is_stopped = False
@@ -158,27 +158,41 @@ class EngineRoom:
             raise engine_failed() from exc
 
     async def list_models(self) -> Sequence[str]:
-        """Ask the engine for its models. Raises what it raises, and the 503 of a server that ends.
+        """Ask the engine for its models. Raises ServerError if it breaks, or if the server ends.
 
-        A thread of its own asks: a daemon, since the engine may block for as long as it likes.
+        A thread of its own asks: a daemon, since the engine may block for as long as it likes. All
+        who ask meanwhile get its answer.
         """
-        answer: asyncio.Future[Sequence[str]] = asyncio.get_running_loop().create_future()
-        ask = functools.partial(self._ask_models, answer)
-        self._questions.add(answer)
+        if self._is_stopped:
+            raise shutting_down()
+        question = self._question or self._start_question()
+        return await asyncio.shield(question)
+
+    def _start_question(self) -> asyncio.Future[Sequence[str]]:
+        question = self._question = asyncio.get_running_loop().create_future()
+        question.add_done_callback(self._forget_question)
+        ask = functools.partial(self._ask_models, question)
         try:
             threading.Thread(target=ask, name="pyresponses-models", daemon=True).start()
-            return await answer
-        finally:
-            self._questions.discard(answer)
+        except RuntimeError as exc:
+            _logger.error("no thread for a list of models: %s", exc)
+            question.set_exception(engine_failed())
+        return question
 
     def _ask_models(self, answer: asyncio.Future[Sequence[str]]) -> None:
         try:
             tell = functools.partial(answer.set_result, tuple(self.engine.models()))
-        except Exception as exc:  # Raised again where it is waited for.
-            tell = functools.partial(answer.set_exception, exc)
+        except BaseException as exc:  # The safety net of this thread: whoever asks is told.
+            log_failure(_logger, "the engine", exc)
+            tell = functools.partial(answer.set_exception, engine_failed())
         # RuntimeError: the loop is closed; nobody waits any more.
         with contextlib.suppress(RuntimeError):
             answer.get_loop().call_soon_threadsafe(lambda: answer.done() or tell())
+
+    def _forget_question(self, answer: asyncio.Future[Sequence[str]]) -> None:
+        self._question = None
+        # Taken note of: perhaps nobody waits any more.
+        answer.exception()
 
     @contextlib.asynccontextmanager
     async def run(self, request: EngineRequest) -> AsyncIterator[Pump]:
@@ -199,9 +213,8 @@ class EngineRoom:
     def stop(self) -> None:
         """Fail every turn that runs or waits, since the server ends."""
         self._is_stopped = True
-        for question in self._questions:
-            if not question.done():
-                question.set_exception(shutting_down())
+        if self._question is not None and not self._question.done():
+            self._question.set_exception(shutting_down())
         for _ in range(self._waiting):
             self._slots.release()
         for pump in self._threads:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TypeVar
 
 import pytest
@@ -264,3 +264,92 @@ def test_a_turn_without_a_thread_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     failure = asyncio.run(main())
     assert failure is not None
     assert failure.code == "server_error"
+
+
+def asking(engine: Engine, use: Callable[[EngineRoom], Awaitable[T]]) -> T:
+    """Run ``use`` on the room of an engine."""
+
+    async def main() -> T:
+        room = EngineRoom(engine, max_turns=1)
+        try:
+            return await use(room)
+        finally:
+            room.stop()
+
+    return asyncio.run(main())
+
+
+class Catalogue(HangingEngine):
+    """Lists its models when it is told to; what it lists may be an error."""
+
+    def __init__(self, *answers: str | BaseException) -> None:
+        super().__init__()
+        self.answers = list(answers)
+        self.asked = 0
+        self.go_on = threading.Event()
+
+    def models(self) -> Sequence[str]:
+        self.asked += 1
+        self.go_on.wait(10)
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return (answer,)
+
+
+def test_all_who_ask_for_models_meanwhile_get_one_answer() -> None:
+    """One thread asks, however many wait; who leaves changes nothing, who comes later asks anew."""
+    engine = Catalogue("one", "two")
+
+    async def use(room: EngineRoom) -> list[Sequence[str]]:
+        waiting = [asyncio.ensure_future(room.list_models()) for _ in range(100)]
+        await asyncio.sleep(0)
+        waiting.pop().cancel()
+        engine.go_on.set()
+        return [*await asyncio.gather(*waiting), await room.list_models()]
+
+    assert asking(engine, use) == [("one",)] * 99 + [("two",)]
+    assert engine.asked == 2
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), StopIteration(), SystemExit(1)])
+def test_models_that_break_are_the_engines_fault(error: BaseException) -> None:
+    """Whatever was raised; whoever asks is told, and so is the log."""
+    engine = Catalogue(error)
+    engine.go_on.set()
+    with pytest.raises(APIError) as caught:
+        asking(engine, EngineRoom.list_models)
+    assert caught.value.status == 500
+
+
+def test_no_models_are_listed_by_a_server_that_ends() -> None:
+    """Nobody would hear the answer."""
+    engine = Catalogue("one")
+
+    async def use(room: EngineRoom) -> int | None:
+        room.stop()
+        with pytest.raises(APIError) as caught:
+            await room.list_models()
+        return caught.value.status
+
+    assert asking(engine, use) == 503
+    assert engine.asked == 0
+
+
+def test_models_without_a_thread_are_the_engines_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system has none left; the next who asks may find one."""
+    engine = Catalogue("one")
+    engine.go_on.set()
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def use(room: EngineRoom) -> Sequence[str]:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(APIError):
+                await room.list_models()
+        await asyncio.sleep(0)
+        return await room.list_models()
+
+    assert asking(engine, use) == ("one",)

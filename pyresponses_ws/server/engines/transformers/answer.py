@@ -15,9 +15,21 @@ from pyresponses_ws.server.engines.transformers.text import TextStream
 MAX_AHEAD = 8
 
 
-#: Characters of the end of an answer in which a stop string is looked for. One has 64 at most, and
-#: the token that completes it may say a little more.
-_TAIL = 256
+class _Watch:
+    """Looks for texts in an answer, wherever tokens cut them."""
+
+    def __init__(self, wanted: Sequence[str], stream: TextStream) -> None:
+        self._wanted = wanted
+        self._stream = stream
+        self._longest = max(map(len, wanted))
+        # So much of the end as may be the beginning of one.
+        self._tail = ""
+
+    def sees(self, token: int) -> bool:
+        """Take the next token; say whether one of the texts has come with it."""
+        text = self._tail + self._stream.feed(token)
+        self._tail = text[-self._longest :]
+        return any(each in text for each in self._wanted)
 
 
 class Answer:
@@ -39,7 +51,8 @@ class Answer:
         self._reader = reader
         self._text = TextStream(decode)
         self._hidden = hidden
-        self._stops = stops
+        # Looks for texts that stop it, in tokens that nobody is shown too.
+        self._watch = _Watch(stops, TextStream(decode)) if stops else None
         self._channel = Channel(MAX_AHEAD)
         # Tokens that were taken, those of them that were reasoning, and the last one. The
         # generating thread writes; read by others once it has ended.
@@ -50,8 +63,6 @@ class Answer:
         # Likewise, but read at any time too.
         self._is_whole = False
         self._is_stopped = False
-        # The end of its text, if anything may stop it. Used by the generating thread alone.
-        self._tail = ""
 
     @property
     def tokens(self) -> int:
@@ -92,6 +103,8 @@ class Answer:
         was_reasoning = self._reader.in_reasoning
         self._tokens += 1
         self._last_token = token
+        if self._watch is not None:
+            self._is_stopped = self._watch.sees(token)
         if token not in self._hidden:
             self._read(self._text.feed(token))
         self._reasoning += was_reasoning or self._reader.in_reasoning
@@ -112,12 +125,8 @@ class Answer:
         self._channel.end(failure)
 
     def _read(self, text: str) -> None:
-        if not text:
-            return
-        if self._stops:
-            self._tail = (self._tail + text)[-_TAIL:]
-            self._is_stopped = any(stop in self._tail for stop in self._stops)
-        self._put_all(self._reader.feed(text))
+        if text:
+            self._put_all(self._reader.feed(text))
 
     def _put_all(self, deltas: Iterable[Delta]) -> None:
         for delta in deltas:

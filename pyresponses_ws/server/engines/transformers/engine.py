@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from pyresponses_ws.server.engines.transformers.answer import Answer
 from pyresponses_ws.server.engines.transformers.content import Image
 from pyresponses_ws.server.engines.transformers.folder import check_folder
 from pyresponses_ws.server.engines.transformers.gate import TurnGate
+from pyresponses_ws.server.engines.transformers.generations import Generations
 from pyresponses_ws.server.engines.transformers.markup import Markup
 from pyresponses_ws.server.engines.transformers.output import OutputReader, start_answer
 from pyresponses_ws.server.engines.transformers.prompt import Prompt, make_prompt
@@ -47,9 +47,6 @@ from pyresponses_ws.server.engines.transformers.surrogates import replace_surrog
 #: New tokens where neither the request, nor the model's generation settings, nor a known length of
 #: its context says how many; arbitrary, it ends a model that never would.
 _FALLBACK_LENGTH = 4096
-
-#: Seconds that the end of the process waits for turns that nobody stopped.
-_EXIT_TIMEOUT = 1.0
 
 
 class Listener(Protocol):
@@ -156,10 +153,9 @@ class TransformersEngine:
         self._gate = TurnGate()
         # Numbers the threads; next() on it is atomic.
         self._numbers = itertools.count(1)
-        # The generations of now and what stops each; every turn adds and removes its own.
-        self._running: dict[threading.Thread, Callable[[], None]] = {}
+        self._running = Generations()
         # An interpreter that ends under a thread inside torch aborts the process.
-        weakref.finalize(self, _stop_all, self._running)
+        weakref.finalize(self, self._running.end)
 
     def models(self) -> Sequence[str]:
         """Return the name of the model; every other name is accepted and echoed."""
@@ -251,17 +247,18 @@ class TransformersEngine:
         # A daemon as the thread of the turn is: a hung model must not hold the exit.
         thread = threading.Thread(target=self._work, args=(turn, answer), name=name, daemon=True)
         cancel.on_cancel(stop)
-        self._running[thread] = stop
-        thread.start()
+        self._running.add(thread, stop)
         try:
+            thread.start()
             yield from answer.take_all()
         except MemoryError as exc:
             raise _out_of_memory() from exc
         finally:
             stop()
-            # Ends within a token, or at once at the gate.
-            thread.join()
-            del self._running[thread]
+            if thread.ident is not None:
+                # Ends within a token, or at once at the gate.
+                thread.join()
+            self._running.remove(thread)
 
     def _work(self, turn: _Turn, answer: Answer) -> None:
         options = _clamp(turn.settings.options, turn.limit)
@@ -280,16 +277,6 @@ class TransformersEngine:
     def _is_cut(self, answer: Answer, turn: _Turn) -> bool:
         """Say whether the limit ended the answer, and not the model."""
         return not answer.has_ended(self._model.end_tokens) and answer.tokens >= turn.limit
-
-
-def _stop_all(running: dict[threading.Thread, Callable[[], None]]) -> None:
-    """Stop what still generates, and wait for it for up to a second in all."""
-    ends_at = time.monotonic() + _EXIT_TIMEOUT
-    left = list(running.items())
-    for _, stop in left:
-        stop()
-    for thread, _ in left:
-        thread.join(max(0.0, ends_at - time.monotonic()))
 
 
 def _clamp(options: Mapping[str, Any], limit: int) -> dict[str, Any]:

@@ -78,10 +78,13 @@ def _load_image_model(folder: Path, config: Any) -> LocalModel:
 
 
 def _load_processor(folder: Path) -> Any:
-    """Return what makes tensors of images; None where the packages for it are missing."""
+    """Return what makes tensors of images; None where its files or packages are missing."""
     try:
         processor = transformers.AutoProcessor.from_pretrained(folder, **_FROM_DISK)
-    except ImportError as exc:
+    except (ImportError, OSError, ValueError) as exc:
+        # What is there and broken is told; a model made for text alone comes without.
+        if not isinstance(exc, ImportError) and any(folder.glob("*processor*")):
+            raise
         _logger.warning("%s reads no images here: %s", folder.name, _tell(exc))
         return None
     return processor if hasattr(processor, "image_processor") else None

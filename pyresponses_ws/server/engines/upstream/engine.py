@@ -206,7 +206,7 @@ class UpstreamEngine:
         error = from_refusal(refusal, self._upstream())
         if error.status != call.status:
             # The client is told less than what helps whoever runs this server.
-            words = refusal.words or "no words"
+            words = self._redact(refusal.words) or "no words"
             _logger.warning("%s refused a turn with HTTP %d: %s", self._address, call.status, words)
         return error
 

@@ -165,7 +165,7 @@ def edit_texts(error: APIError, edit: Callable[[str], str]) -> APIError:
 
 
 def _read_body(body: Any) -> tuple[Mapping[str, Any] | None, bool]:
-    """Return the error that a body tells, None without, and whether it is in an API's form."""
+    """Return the error that a body tells, None without, and whether an API may have told it."""
     if not isinstance(body, Mapping):
         return None, False
     error = body.get("error")
@@ -174,7 +174,7 @@ def _read_body(body: Any) -> tuple[Mapping[str, Any] | None, bool]:
     if isinstance(error, str) and error:
         return {"message": error}, True
     if body.get("detail"):  # How FastAPI tells what is wrong with a request.
-        return {"message": body["detail"]}, False
+        return {"message": body["detail"]}, True
     return (body, _is_flat(body)) if isinstance(body.get("message"), str) else (None, False)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 from pyresponses_ws._protocol.sse import SSEParser
 from pyresponses_ws.errors import ProtocolError
 from pyresponses_ws.server.engines.upstream.errors import upstream_failed
@@ -37,6 +39,8 @@ class AnswerReader:
             self._receive_unknown(data)
 
     def _receive_unknown(self, data: bytes) -> None:
+        if not self._whole:
+            data = data.removeprefix(codecs.BOM_UTF8)
         self._whole += data
         if self._is_stream is None and (start := data.lstrip()[:1]):
             self._is_stream = start not in b"{["

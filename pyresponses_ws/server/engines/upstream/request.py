@@ -7,6 +7,7 @@ none knows our ids, so the whole context travels, in the forms that all of them 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import count
 from typing import Any
@@ -85,6 +86,10 @@ def make_input(items: Sequence[Item]) -> list[Item]:
     return [lead, *made] if made and "role" not in made[0] else made
 
 
+#: What follows the prefix of an id.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
+
+
 class _Names:
     """Gives items ids: their own, or one by its number, so that a context is always the same."""
 
@@ -92,9 +97,10 @@ class _Names:
         self._taken: set[str] = set()
 
     def take(self, item_id: object, prefix: str) -> str:
-        """Return an id that no other item has; the API refuses one of another prefix."""
-        is_free = isinstance(item_id, str) and item_id not in self._taken
-        name = str(item_id) if is_free and str(item_id).startswith(prefix) else self._make(prefix)
+        """Return an id that no other item has; the API refuses one of another form."""
+        told = item_id if isinstance(item_id, str) else ""
+        is_fit = told.startswith(prefix) and _ID.fullmatch(told.removeprefix(prefix))
+        name = told if is_fit and told not in self._taken else self._make(prefix)
         self._taken.add(name)
         return name
 

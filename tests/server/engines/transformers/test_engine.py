@@ -181,6 +181,18 @@ def test_a_prompt_that_is_far_too_long_is_not_even_encoded() -> None:
     assert model.encoded == 0
 
 
+def test_a_text_that_stops_an_answer_may_be_a_hidden_token() -> None:
+    """Nobody is shown it, and it counts all the same."""
+    model = ScriptedModel(["a", HIDDEN, "b"], stop_strings=[HIDDEN])
+    assert answer(model)[1:] == [TextDelta("a"), UsageDelta(3, 2)]
+
+
+def test_a_text_that_stops_an_answer_may_be_long() -> None:
+    """A model's own may be of any length."""
+    model = ScriptedModel(["ab"] * 400 + [END], stop_strings=["ab" * 300], default_length=1000)
+    assert sum(isinstance(delta, TextDelta) for delta in answer(model)) == 300
+
+
 def test_a_prompt_may_leave_room_for_one_token() -> None:
     """Which ends the answer, cut."""
     deltas = answer(ScriptedModel(context_length=5), "one two three")

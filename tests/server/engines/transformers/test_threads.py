@@ -10,7 +10,6 @@ import pytest
 
 from pyresponses_ws.server.engines.base import CancelToken, Delta, StartDelta, TextDelta
 from pyresponses_ws.server.engines.transformers.engine import TransformersEngine
-from pyresponses_ws.server.engines.transformers.engine import _stop_all as stop_all
 from tests.server.engines.transformers.local_models import END, ScriptedModel, ask, make_engine
 from tests.support.deadlines import ends_within
 
@@ -164,7 +163,7 @@ def test_the_end_of_the_process_stops_what_runs(stage: Stage) -> None:
     """An interpreter that ends under a thread inside torch aborts."""
     turn = stage.begin()
     turn.wait_for(2)
-    stop_all(stage.engine._running)
+    stage.engine._running.end()
     assert not generating()
     assert len(turn.end()) < MANY
 
@@ -174,8 +173,32 @@ def test_the_end_of_the_process_waits_a_second_at_most(stage: Stage) -> None:
     stage.model.is_paced = True
     stage.begin_inside("hung")
     with ends_within(1.0):
-        stop_all(stage.engine._running)
+        stage.engine._running.end()
     stage.model.allow()
+
+
+def test_nothing_is_generated_once_the_process_ends(stage: Stage) -> None:
+    """A turn that was being read then is stopped as it begins."""
+    stage.engine._running.end()
+    assert len(stage.begin().end()) <= 3
+    assert stage.model.made <= 1
+
+
+def test_a_turn_without_a_thread_leaves_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system has none left; it is told, and nobody waits for the thread at the end."""
+    run = stage.engine.run(ask(), CancelToken())
+    next(run)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            next(run)
+    assert len(stage.engine._running) == 0
     assert stage.model.made <= 1
 
 

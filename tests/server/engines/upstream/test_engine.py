@@ -358,3 +358,23 @@ def test_a_refusal_that_does_not_come_to_its_end_refuses(monkeypatch: pytest.Mon
     assert played.error is not None
     assert (played.error.status, played.error.code) == (404, "model_not_found")
     assert played.events == []
+
+
+def test_a_key_that_is_written_in_escapes_is_struck_out_of_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """JSON has more than one way to write a word."""
+    told = '{"error": {"message": "bad key \\u0073' + KEY[1:] + '"}}'
+    http = PlayedHTTP([told.encode()], status=401)
+    with pytest.raises(APIError):
+        list(UpstreamEngine(URL, api_key=KEY, http=http).run(ask(), CancelToken()))
+    assert "bad key" in caplog.text
+    assert KEY not in caplog.text
+
+
+def test_a_model_that_is_not_there_is_no_missing_route() -> None:
+    """Told in the form of FastAPI too."""
+    played = play(PlayedHTTP([b'{"detail": "Model foo not found"}'], status=404))
+    assert played.error is not None
+    assert played.error.status == 404
+    assert "foo" in str(played.error)

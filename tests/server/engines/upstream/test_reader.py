@@ -80,3 +80,14 @@ def test_blanks_ahead_of_an_answer_say_nothing_of_its_kind(end: bytes) -> None:
     assert reader._is_stream is None
     reader.receive(end)
     assert reader._is_stream is end.startswith(b"data")
+
+
+@pytest.mark.parametrize("body", [b'{"output": []}', b'data: {"type": "response.completed"}\n\n'])
+def test_a_mark_of_utf8_is_no_part_of_an_answer(body: bytes) -> None:
+    """Windows puts one ahead."""
+    answer = Answer()
+    reader = AnswerReader(answer)
+    reader.receive(b"\xef\xbb\xbf" + body)
+    reader.receive(b"")
+    assert answer.is_over
+    assert answer.error is None
