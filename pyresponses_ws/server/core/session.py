@@ -193,7 +193,7 @@ class Session:
         except APIError as error:
             self._refuse(request, parent, error, is_asked_for=is_asked_for)
             return False
-        if self._is_turned_away(turn):
+        if self._turn_away(turn):
             return False
         if turn.is_vetted:
             self._vetted[turn] = is_asked_for
@@ -223,8 +223,8 @@ class Session:
         request = self._steering.join(request)
         return self._service.open_turn(request, owner=self._owner, parent=parent, now=now)
 
-    def _is_turned_away(self, turn: Turn) -> bool:
-        """Do what a turn's direction says in the place of the turn, if it does."""
+    def _turn_away(self, turn: Turn) -> bool:
+        """Do what a turn's direction says in the place of the turn; False if it says nothing."""
         direction = turn.direction
         if direction is None or (direction.refusal is None and direction.close is None):
             return False

@@ -172,15 +172,11 @@ def find_markup(*, template: str | None, tokens: Container[str]) -> Markup:
 _ONE_CALL = ("single tool-calls", "max 1 tool call per message")
 
 
-def _is_inside_parameter(text: str) -> bool:
-    return text.count("<parameter=") > text.count("</parameter>")
+def _make_is_inside(opening: str, closing: str) -> Callable[[str], bool]:
+    return lambda text: text.count(opening) > text.count(closing)
 
 
-def _is_inside_argument(text: str) -> bool:
-    return text.count("<arg_value>") > text.count("</arg_value>")
-
-
-def _make_is_inside(quote: str) -> Callable[[str], bool]:
+def _make_is_quoted(quote: str) -> Callable[[str], bool]:
     return lambda text: text.count(quote) % 2 == 1
 
 
@@ -202,7 +198,7 @@ def _make_gemma(begin: str, end: str, quote: str) -> CallMarkup:
         read=make_gemma_reader(quote),
         opening=begin + "call:",
         naming=begin + "call:%s{",
-        is_inside=_make_is_inside(quote),
+        is_inside=_make_is_quoted(quote),
         inner=(quote,),
     )
 
@@ -220,7 +216,7 @@ _QWEN_XML = CallMarkup(
     read=read_xml_calls,
     opening="<tool_call>\n<function=",
     naming="<tool_call>\n<function=%s>\n",
-    is_inside=_is_inside_parameter,
+    is_inside=_make_is_inside("<parameter=", "</parameter>"),
 )
 _GLM = CallMarkup(
     begin="<tool_call>",
@@ -228,7 +224,7 @@ _GLM = CallMarkup(
     read=read_pair_calls,
     opening="<tool_call>",
     naming="<tool_call>%s\n",
-    is_inside=_is_inside_argument,
+    is_inside=_make_is_inside("<arg_value>", "</arg_value>"),
     inner=("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
 )
 _MISTRAL = CallMarkup(

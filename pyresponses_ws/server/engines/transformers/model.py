@@ -166,7 +166,7 @@ class TextModel:
         is_exhausted = False
         try:
             with quiet(), torch.inference_mode(), self._seeded(seed):
-                self._generate(inputs, dict(options), listener)
+                self._generate(inputs, options, listener)
         except RuntimeError as exc:
             if not _is_out_of_memory(exc):
                 raise
@@ -177,7 +177,7 @@ class TextModel:
                 torch.cuda.empty_cache()
             raise MemoryError
 
-    def _generate(self, inputs: Any, options: dict[str, Any], listener: Listener) -> None:
+    def _generate(self, inputs: Any, options: Mapping[str, Any], listener: Listener) -> None:
         self._model.generate(
             **{key: self._place(value) for key, value in inputs.items()},
             **options,

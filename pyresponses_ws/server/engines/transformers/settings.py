@@ -35,8 +35,8 @@ from pyresponses_ws.server.engines.transformers.surrogates import has_surrogate
 #: Seeds that torch takes.
 _LEAST_SEED, _GREATEST_SEED = -(2**63), 2**63 - 1
 
-#: Stop strings and the characters of one. Each makes the model's whole vocabulary be searched
-#: once; more than these would be an attack, not a wish.
+#: Stop strings and the characters of one. Each is looked for behind every token; more than these
+#: would be an attack, not a wish.
 _STOP_STRINGS = 8
 _STOP_LENGTH = 64
 

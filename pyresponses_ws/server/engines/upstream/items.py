@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -30,7 +31,7 @@ _TEXT_KEYS = {"refusal": "refusal"}
 _PARAGRAPH = "\n\n"
 
 
-class Draft:
+class Draft(ABC):
     """An item that streams: a message, a reasoning or a call. Subclasses know their deltas."""
 
     #: Names of its channels.
@@ -125,8 +126,9 @@ class Draft:
             self.is_done = True
             self._tell_details()
 
+    @abstractmethod
     def _tell(self, channel: str, text: str, *, is_further: bool) -> None:
-        raise NotImplementedError
+        """Make the delta of a piece; ``is_further``: a further part of its channel begins."""
 
     def _parts(self, item: Item) -> Iterator[tuple[str, str]]:
         """Yield the texts of a form of the item, each with its channel."""

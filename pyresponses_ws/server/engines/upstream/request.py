@@ -31,6 +31,8 @@ _OUR_CACHE_OPTIONS = frozenset({"prewarm", "comparison_response_id"})
 
 #: How ids of the two kinds of items begin that need one.
 _MESSAGE_ID, _REASONING_ID = "msg_", "rs_"
+#: What follows that.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 #: Items whose ids nobody refers to. Other items are hosted tools' own, with the upstream's ids.
 _NAMELESS = frozenset(
@@ -84,10 +86,6 @@ def make_input(items: Sequence[Item]) -> list[Item]:
     lead = _make_lead(names)
     made = [written for item in items for written in _write(item, answered, names)]
     return [lead, *made] if made and "role" not in made[0] else made
-
-
-#: What follows the prefix of an id.
-_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 class _Names:
