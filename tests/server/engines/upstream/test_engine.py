@@ -194,7 +194,7 @@ FOREIGN = [
     (200, b'data: {"object": "chat.completion.chunk"}\n\ndata: [DONE]\n\n', "text/event-stream"),
     (200, b"data: hello\n\n", "text/event-stream"),
     (200, b"data: \xff\n\n", "text/event-stream"),
-    (200, gzip.compress(b"{}"), "application/gzip"),
+    (200, gzip.compress(b"{}", mtime=0), "application/gzip"),
     (200, b"", "text/event-stream"),
     (204, b"", "no content type"),
 ]
