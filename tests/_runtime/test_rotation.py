@@ -104,6 +104,7 @@ def test_a_turn_that_runs_is_finished_on_the_old_link() -> None:
     with rig(None, echo, **AGEING) as made:
         stream = made.client.stream(model="m", input="a")
         made.transport.feed(created())
+        made.transport.settle()
         replace(made)
         retire(made)
         assert ask(made).link == 2
@@ -247,6 +248,7 @@ def test_a_replacement_that_went_idle_meanwhile_is_none() -> None:
     with rig(None, echo, echo, hooks=Hooks(on_rotate=told.append), timeouts=timeouts) as made:
         stream = made.client.stream(model="m", input="a")
         made.transport.feed(created())
+        made.transport.settle()
         replace(made)
         age(made, 100)
         made.transports[1].wait_until_disposed()
@@ -316,6 +318,7 @@ def test_a_running_turn_holds_the_rotation_up() -> None:
     with rig(None, None, **AGEING) as made, connect(made) as connection:
         connection.send(COMMAND)
         made.transport.feed(created("resp_2"))
+        made.transport.settle()
         replace(made)
         retire(made)
         age(made, 1)
